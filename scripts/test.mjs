@@ -1,0 +1,32 @@
+// Runs every test file under test/ (or those whose path contains one of the arguments) and fails when it
+// finds none: `node --test` on Node 20 knows no globs and calls "nothing found" a pass.
+import { spawnSync } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+
+const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
+const flags = process.argv.slice(2).filter((argument) => argument.startsWith("--"));
+const files = readdirSync("test", { recursive: true })
+  .map((name) => join("test", String(name)))
+  .filter((name) => name.endsWith(".test.ts"))
+  .filter((name) => wanted.length === 0 || wanted.some((part) => name.includes(part)))
+  .sort();
+if (files.length === 0) {
+  console.error("no test file found");
+  process.exit(1);
+}
+const run = spawnSync(
+  process.execPath,
+  [
+    "--enable-source-maps",
+    "--import",
+    "tsx",
+    "--test",
+    "--test-reporter=spec",
+    "--test-timeout=300000",
+    ...flags,
+    ...files,
+  ],
+  { stdio: "inherit" },
+);
+process.exit(run.status ?? 1);

@@ -1,0 +1,164 @@
+/**
+ * Bytes of values. The only importer of msgpackr, with one frozen setting that belongs to the format.
+ *
+ * msgpack alone cannot say three things our values may hold: a string with lone surrogates, a map with the
+ * key `__proto__` (the decoder renames it), and a map that looks like our own escape. Those are written as
+ * an escape map `{ "$v": [tag, data] }`; the first byte of an encoding says whether any escape is inside,
+ * so the usual value pays nothing for it.
+ *
+ * It deliberately checks nothing: `session/payload.ts` decides what may be encoded and tells how
+ * (`Encoding`). CRC first, decode second, shape third is the reader's order.
+ */
+// The "pack" entry is msgpackr without its native string extractor, which can corrupt strings silently
+// under memory pressure (kriszyp/msgpackr-extract#18).
+import { Packr } from "msgpackr/pack";
+
+const packr = new Packr({
+  useRecords: false,
+  variableMapSize: true,
+  moreTypes: true,
+  useBigIntExtension: true,
+  copyBuffers: true,
+  useToJSON: false,
+});
+
+const PLAIN = 0;
+const ESCAPED = 1;
+const ESCAPE_KEY = "$v";
+
+/** How a checked value must be encoded: as it is, or by way of a copy that escapes and drops. */
+export type Encoding = "plain" | "copy";
+
+/** msgpack of a value made by ourselves (records, heads, footers). The result is a fresh copy. */
+export function pack(value: unknown): Uint8Array {
+  const packed = packr.pack(value);
+  // pack() answers a view of a shared slab; keeping it would pin megabytes.
+  const copy = Buffer.allocUnsafeSlow(packed.length);
+  copy.set(packed);
+  return copy;
+}
+
+/** msgpack without the copy: valid only until the next call into this module. Copy at once. */
+export function packTransient(value: unknown): Uint8Array {
+  return packr.pack(value);
+}
+
+/** Decodes bytes made by `pack`. Throws on anything that is not exactly one value. */
+export function unpack(bytes: Uint8Array): unknown {
+  return packr.unpack(bytes as Buffer);
+}
+
+/** One byte (plain or escaped), then msgpack. `undefined` members are dropped, -0 becomes 0. */
+export function encodeValue(value: unknown, encoding: Encoding): Uint8Array {
+  if (encoding === "plain") return withFlag(PLAIN, packr.pack(value));
+  const copier = new Copier(false);
+  const wire = copier.copy(value);
+  return withFlag(copier.escaped ? ESCAPED : PLAIN, packr.pack(wire));
+}
+
+/** As `encodeValue`, with the keys of every map in code-point order: equal values give equal bytes. */
+export function encodeCanonical(value: unknown): Uint8Array {
+  const copier = new Copier(true);
+  const wire = copier.copy(value);
+  return withFlag(copier.escaped ? ESCAPED : PLAIN, packr.pack(wire));
+}
+
+/** Decodes bytes made by `encodeValue` or `encodeCanonical`. The result aliases nothing. */
+export function decodeValue(bytes: Uint8Array): unknown {
+  const value: unknown = packr.unpack(bytes.subarray(1) as Buffer);
+  const flag = bytes[0];
+  if (flag === PLAIN) return value;
+  if (flag === ESCAPED) return restore(value);
+  throw new Error(`unknown value flag ${String(flag)}`);
+}
+
+function withFlag(flag: number, packed: Uint8Array): Uint8Array {
+  const bytes = Buffer.allocUnsafeSlow(packed.length + 1);
+  bytes[0] = flag;
+  bytes.set(packed, 1);
+  return bytes;
+}
+
+/** Code-point order, which differs from JavaScript's UTF-16 order above U+FFFF. */
+export function compareCodePoints(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const x = a.charCodeAt(i);
+    const y = b.charCodeAt(i);
+    if (x === y) continue;
+    // Surrogates stand for code points above every other unit: lift them above U+E000..U+FFFF.
+    return rank(x) - rank(y);
+  }
+  return a.length - b.length;
+}
+
+function rank(unit: number): number {
+  if (unit < 0xd800) return unit;
+  return unit < 0xe000 ? unit + 0x2000 : unit - 0x800;
+}
+
+class Copier {
+  escaped = false;
+  readonly #sorted: boolean;
+
+  constructor(sorted: boolean) {
+    this.#sorted = sorted;
+  }
+
+  copy(value: unknown): unknown {
+    if (typeof value === "string") return value.isWellFormed() ? value : this.#escape("s", utf16(value));
+    if (typeof value === "number") return value === 0 ? 0 : value;
+    if (typeof value !== "object" || value === null) return value;
+    if (value instanceof Uint8Array) return value;
+    if (Array.isArray(value)) return value.map((item) => this.copy(item));
+    return this.#copyMap(value as Record<string, unknown>);
+  }
+
+  #copyMap(value: Record<string, unknown>): unknown {
+    const keys = Object.keys(value).filter((key) => value[key] !== undefined);
+    if (this.#sorted) keys.sort(compareCodePoints);
+    if (keys.some((key) => key === "__proto__" || key === ESCAPE_KEY || !key.isWellFormed())) {
+      return this.#escape(
+        "m",
+        keys.flatMap((key) => [this.copy(key), this.copy(value[key])]),
+      );
+    }
+    // A Map keeps our order even for keys that look like integers.
+    return new Map(keys.map((key) => [key, this.copy(value[key])]));
+  }
+
+  #escape(tag: "s" | "m", data: unknown): unknown {
+    this.escaped = true;
+    return new Map([[ESCAPE_KEY, [tag, data]]]);
+  }
+}
+
+function utf16(text: string): Uint8Array {
+  return Buffer.from(text, "utf16le");
+}
+
+function restore(value: unknown): unknown {
+  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return value;
+  if (Array.isArray(value)) return value.map(restore);
+  const map = value as Record<string, unknown>;
+  const escaped = map[ESCAPE_KEY];
+  if (escaped !== undefined) return restoreEscaped(escaped as [string, unknown]);
+  for (const key of Object.keys(map)) map[key] = restore(map[key]);
+  return map;
+}
+
+function restoreEscaped([tag, data]: [string, unknown]): unknown {
+  if (tag === "s") return Buffer.from(data as Uint8Array).toString("utf16le");
+  const flat = data as unknown[];
+  const map = {};
+  for (let i = 0; i < flat.length; i += 2) {
+    // defineProperty, because assigning `__proto__` would set the prototype.
+    Object.defineProperty(map, restore(flat[i]) as string, {
+      value: restore(flat[i + 1]),
+      writable: true,
+      enumerable: true,
+      configurable: true,
+    });
+  }
+  return map;
+}

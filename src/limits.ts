@@ -1,0 +1,56 @@
+/** Every bound of the store, in one place, with its unit and its reason. */
+
+export const KIB = 1024;
+export const MIB = 1024 * KIB;
+
+/** Ids become keys of index blocks; 512 bytes keep a block of 4 KiB useful. */
+export const MAX_ID_BYTES = 512;
+/** Levels of a payload, counted from the payload. The contract asks for at least 100; decoding recurses. */
+export const MAX_PAYLOAD_DEPTH = 200;
+/** Largest counter that a JavaScript number holds exactly. */
+export const MAX_COUNTER = Number.MAX_SAFE_INTEGER;
+/** Characters of `firstUserMessage`. */
+export const MAX_FIRST_USER_MESSAGE_CHARS = 1024;
+/** Bytes of one checkpoint component's encoding. */
+export const MAX_COMPONENT_BYTES = 256 * MIB;
+/** Bytes of blob data in one frame; larger values travel as several frames. */
+export const MAX_BLOB_FRAME_BYTES = 1 * MIB;
+
+/** Bytes of one log segment: default, and the least that holds a header, a LINK and useful work. */
+export const DEFAULT_SEGMENT_BYTES = 16 * MIB;
+export const MIN_SEGMENT_BYTES = 64 * KIB;
+export const MAX_SEGMENT_BYTES = 1024 * MIB;
+/** Bytes one batch may write before it is synced: bounds the latency of the first commit in it. */
+export const MAX_BATCH_BYTES = 1 * MIB;
+/** Frames in one batch; `frames left in group` is a u16. */
+export const MAX_BATCH_FRAMES = 4096;
+/** Bytes of the ring between the main thread and the log thread. */
+export const RING_BYTES = 8 * MIB;
+/** Zero-filled segments kept ready. */
+export const SPARE_SEGMENTS = 2;
+/** Copies of cut tails kept in quarantine/. */
+export const MAX_QUARANTINES = 8;
+/** Bytes a worker writes between two syncs, so that a commit's sync never waits for a large one. */
+export const MAINTENANCE_SLICE_BYTES = 256 * KIB;
+
+/** Bytes of a node page after which it is left alone, and how many small ones merge at a time. */
+export const PAGE_BYTES = 256 * KIB;
+export const PAGE_MERGE_FAN_IN = 8;
+/** Page references one index page holds. */
+export const PAGE_FAN_OUT = 16;
+/** Bytes of a block of a heads file. */
+export const HEADS_BLOCK_BYTES = 4 * KIB;
+/** Bytes of packs that one slice of a gc rewrites. */
+export const GC_SLICE_BYTES = 64 * MIB;
+/** Bytes of packs below which a fold merges neighbours, and how many it lets stand. */
+export const SMALL_PACK_BYTES = 4 * MIB;
+export const MAX_SMALL_PACKS = 8;
+
+/** Log bytes beyond the newest snapshot after which `close()` folds first. */
+export const CLOSE_FOLD_BYTES = 4 * MIB;
+/** Multiple of `snapshot.logBytes` at which commits are refused as busy until a fold catches up. */
+export const LOG_BACKLOG_FACTOR = 4;
+/** Blobs remembered as used while a gc runs; beyond it the gc is abandoned. */
+export const MAX_GC_USED_BLOBS = 1_000_000;
+/** Milliseconds a session may be idle before it is passivated. */
+export const SESSION_IDLE_MS = 60_000;

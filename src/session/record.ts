@@ -1,0 +1,336 @@
+/**
+ * The typed facts that travel in the log, and their bytes. A record says what was decided, not what was
+ * asked: applying it needs no look-up, no clock and no randomness. Blobs come before the commit naming them.
+ *
+ * Bytes: one msgpack array, `[kind, sessionId | digest, …]`; see docs/format.md. Payload bytes of nodes and
+ * values are carried as msgpack binaries, so that a reader that only routes records decodes no payload.
+ */
+import { pack, unpack } from "../codec.ts";
+import { type BlobRef, refFromBytes, refToBytes } from "../ids.ts";
+import type { PickerState } from "./state.ts";
+import type { PersistedSessionConfig, SessionMeta, TokenLedgerEntry, TokenUsage } from "./types.ts";
+
+export const BLOB_KINDS = ["manifest", "toolState", "pluginSnapshot", "executionState"] as const;
+export type BlobKind = (typeof BLOB_KINDS)[number];
+
+/** A node as a commit brings it. */
+export interface NodeFact {
+  readonly id: string;
+  readonly parent: string | undefined;
+  readonly flags: number;
+  readonly body: Uint8Array;
+}
+
+/** One step of a replacement: keep a run of entries of the old table (tombstones count), or a new node. */
+export type ReplaceStep =
+  | { readonly kind: "keep"; readonly start: number; readonly count: number }
+  | { readonly kind: "node"; readonly node: NodeFact };
+
+export type GraphFact =
+  | { readonly kind: "unchanged" }
+  | { readonly kind: "append"; readonly nodes: readonly NodeFact[] }
+  /** Kept entries that were tombstoned are live again. */
+  | { readonly kind: "replace"; readonly steps: readonly ReplaceStep[] };
+
+export interface BlobRecord {
+  readonly kind: "blob";
+  readonly ref: BlobRef;
+  readonly blobKind: BlobKind;
+  /** Bytes of the whole value; larger than `data` when it travels in several parts. */
+  readonly size: number;
+  /** Position of `data` in the value, bytes. Parts follow each other in order. */
+  readonly at: number;
+  readonly data: Uint8Array;
+}
+export interface CommitRecord {
+  readonly kind: "commit";
+  readonly sessionId: string;
+  readonly revision: number;
+  readonly config: PersistedSessionConfig;
+  readonly leafNodeId: string | undefined;
+  readonly checkpointRef: BlobRef;
+  /** Canonical encoding of the checkpoint manifest: a blob that travels inside its commit. */
+  readonly manifest: Uint8Array;
+  readonly toolStateRef: BlobRef | undefined;
+  readonly pluginSnapshotRef: BlobRef | undefined;
+  readonly executionStateRef: BlobRef | undefined;
+  readonly graph: GraphFact;
+  /** Deltas, all-zero ones left out. */
+  readonly usage: readonly TokenLedgerEntry[];
+  /** The picker info after this commit, if it changed. */
+  readonly picker: PickerState | undefined;
+  readonly operation: { readonly id: string; readonly digest: Uint8Array } | undefined;
+}
+export interface MetaRecord {
+  readonly kind: "meta";
+  readonly sessionId: string;
+  readonly meta: SessionMeta;
+}
+export interface TombstoneRecord {
+  readonly kind: "tombstone";
+  readonly sessionId: string;
+  /** Ids that were live; at least one. */
+  readonly nodeIds: readonly string[];
+  readonly picker: PickerState | undefined;
+}
+/** Removes every tombstoned node. */
+export interface VacuumRecord {
+  readonly kind: "vacuum";
+  readonly sessionId: string;
+}
+export interface DeleteRecord {
+  readonly kind: "delete";
+  readonly sessionId: string;
+}
+export type SessionRecord = CommitRecord | MetaRecord | TombstoneRecord | VacuumRecord | DeleteRecord;
+export type LogRecord = BlobRecord | SessionRecord;
+
+const BLOB = 1;
+const COMMIT = 2;
+const META = 3;
+const TOMBSTONE = 4;
+const VACUUM = 5;
+const DELETE = 6;
+/** Layout version of a commit record; a newer one is refused, not guessed. */
+const COMMIT_LAYOUT = 1;
+
+export function encodeRecord(record: LogRecord): Uint8Array {
+  return pack(toWire(record));
+}
+
+function toWire(record: LogRecord): unknown[] {
+  switch (record.kind) {
+    case "blob":
+      return [
+        BLOB,
+        refToBytes(record.ref),
+        BLOB_KINDS.indexOf(record.blobKind),
+        record.size,
+        record.at,
+        record.data,
+      ];
+    case "commit":
+      return [
+        COMMIT,
+        record.sessionId,
+        COMMIT_LAYOUT,
+        record.revision,
+        configToWire(record.config),
+        record.leafNodeId ?? null,
+        refToBytes(record.checkpointRef),
+        record.manifest,
+        optionalRef(record.toolStateRef),
+        optionalRef(record.pluginSnapshotRef),
+        optionalRef(record.executionStateRef),
+        graphToWire(record.graph),
+        record.usage.map(usageToWire),
+        pickerToWire(record.picker),
+        record.operation === undefined ? null : [record.operation.id, record.operation.digest],
+      ];
+    case "meta":
+      return [META, record.sessionId, metaToWire(record.meta)];
+    case "tombstone":
+      return [TOMBSTONE, record.sessionId, record.nodeIds, pickerToWire(record.picker)];
+    case "vacuum":
+      return [VACUUM, record.sessionId];
+    case "delete":
+      return [DELETE, record.sessionId];
+  }
+}
+
+/** Decodes a record whose frame was verified. Throws a plain Error naming what is wrong; callers say where. */
+export function decodeRecord(bytes: Uint8Array): LogRecord {
+  const wire = asArray(unpack(bytes), "record");
+  switch (wire[0]) {
+    case BLOB:
+      return {
+        kind: "blob",
+        ref: refFromBytes(asBytes(wire[1], "digest")),
+        blobKind: blobKindAt(wire[2]),
+        size: asNumber(wire[3], "size"),
+        at: asNumber(wire[4], "at"),
+        data: asBytes(wire[5], "data"),
+      };
+    case COMMIT:
+      return commitFromWire(wire);
+    case META:
+      return {
+        kind: "meta",
+        sessionId: asText(wire[1], "session"),
+        meta: metaFromWire(asText(wire[1], "session"), wire[2]),
+      };
+    case TOMBSTONE:
+      return {
+        kind: "tombstone",
+        sessionId: asText(wire[1], "session"),
+        nodeIds: asArray(wire[2], "ids").map((id) => asText(id, "id")),
+        picker: pickerFromWire(wire[3]),
+      };
+    case VACUUM:
+      return { kind: "vacuum", sessionId: asText(wire[1], "session") };
+    case DELETE:
+      return { kind: "delete", sessionId: asText(wire[1], "session") };
+    default:
+      throw new Error(`unknown record kind ${String(wire[0])}`);
+  }
+}
+
+function commitFromWire(wire: unknown[]): CommitRecord {
+  if (wire[2] !== COMMIT_LAYOUT) throw new Error(`unknown commit layout ${String(wire[2])}`);
+  const operation = wire[14] === null ? undefined : asArray(wire[14], "operation");
+  return {
+    kind: "commit",
+    sessionId: asText(wire[1], "session"),
+    revision: asNumber(wire[3], "revision"),
+    config: configFromWire(wire[4]),
+    leafNodeId: optionalText(wire[5], "leaf"),
+    checkpointRef: refFromBytes(asBytes(wire[6], "checkpoint")),
+    manifest: asBytes(wire[7], "manifest"),
+    toolStateRef: refFromWire(wire[8]),
+    pluginSnapshotRef: refFromWire(wire[9]),
+    executionStateRef: refFromWire(wire[10]),
+    graph: graphFromWire(wire[11]),
+    usage: asArray(wire[12], "usage").map(usageFromWire),
+    picker: pickerFromWire(wire[13]),
+    operation:
+      operation === undefined
+        ? undefined
+        : { id: asText(operation[0], "operation id"), digest: asBytes(operation[1], "operation digest") },
+  };
+}
+
+// --- parts shared with heads --------------------------------------------------------------------------
+
+export function configToWire(config: PersistedSessionConfig): unknown[] {
+  return [
+    config.providerId,
+    config.configuredModel,
+    config.contextWindow,
+    config.executionMode,
+    config.standardContextApproach ?? null,
+    config.modelVariant ?? null,
+  ];
+}
+export function configFromWire(value: unknown): PersistedSessionConfig {
+  const wire = asArray(value, "config");
+  const config: PersistedSessionConfig = {
+    providerId: asText(wire[0], "provider"),
+    configuredModel: asText(wire[1], "model"),
+    contextWindow: asNumber(wire[2], "window"),
+    executionMode: asText(wire[3], "mode"),
+  };
+  // The approach was checked when it was accepted; it is carried as a plain map.
+  if (wire[4] !== null)
+    config.standardContextApproach = wire[4] as NonNullable<
+      PersistedSessionConfig["standardContextApproach"]
+    >;
+  if (wire[5] !== null) config.modelVariant = asText(wire[5], "variant");
+  return config;
+}
+
+export function usageToWire(entry: TokenLedgerEntry): unknown[] {
+  const { inputTokens, outputTokens, cachedInputTokens, reasoningTokens } = entry.usage;
+  return [entry.source, entry.model, inputTokens, outputTokens, cachedInputTokens, reasoningTokens];
+}
+export function usageFromWire(value: unknown): TokenLedgerEntry {
+  const wire = asArray(value, "usage");
+  const usage: TokenUsage = {
+    inputTokens: asNumber(wire[2], "input"),
+    outputTokens: asNumber(wire[3], "output"),
+    cachedInputTokens: asNumber(wire[4], "cached"),
+    reasoningTokens: asNumber(wire[5], "reasoning"),
+  };
+  return { source: asText(wire[0], "source"), model: asText(wire[1], "model"), usage };
+}
+
+export function metaToWire(meta: SessionMeta): unknown[] {
+  return [meta.sessionName, meta.createdAt, meta.model, meta.cwd ?? null, meta.parentSessionId ?? null];
+}
+export function metaFromWire(sessionId: string, value: unknown): SessionMeta {
+  const wire = asArray(value, "meta");
+  const meta: SessionMeta = {
+    sessionId,
+    sessionName: asText(wire[0], "name"),
+    createdAt: asText(wire[1], "created"),
+    model: asText(wire[2], "model"),
+  };
+  if (wire[3] !== null) meta.cwd = asText(wire[3], "cwd");
+  if (wire[4] !== null) meta.parentSessionId = asText(wire[4], "parent");
+  return meta;
+}
+
+export function pickerToWire(picker: PickerState | undefined): unknown {
+  return picker === undefined ? null : [picker.firstUserMessage, picker.userMessageCount];
+}
+export function pickerFromWire(value: unknown): PickerState | undefined {
+  if (value === null) return undefined;
+  const wire = asArray(value, "picker");
+  return { firstUserMessage: asText(wire[0], "first message"), userMessageCount: asNumber(wire[1], "count") };
+}
+
+export function nodeToWire(node: NodeFact): unknown[] {
+  return [node.id, node.parent ?? null, node.flags, node.body];
+}
+export function nodeFromWire(value: unknown): NodeFact {
+  const wire = asArray(value, "node");
+  return {
+    id: asText(wire[0], "node id"),
+    parent: optionalText(wire[1], "parent"),
+    flags: asNumber(wire[2], "flags"),
+    body: asBytes(wire[3], "body"),
+  };
+}
+
+function graphToWire(graph: GraphFact): unknown {
+  if (graph.kind === "unchanged") return null;
+  if (graph.kind === "append") return [0, ...graph.nodes.map(nodeToWire)];
+  return [
+    1,
+    ...graph.steps.map((step) => (step.kind === "keep" ? [step.start, step.count] : nodeToWire(step.node))),
+  ];
+}
+function graphFromWire(value: unknown): GraphFact {
+  if (value === null) return { kind: "unchanged" };
+  const [tag, ...items] = asArray(value, "graph");
+  if (tag === 0) return { kind: "append", nodes: items.map(nodeFromWire) };
+  if (tag !== 1) throw new Error(`unknown graph fact ${String(tag)}`);
+  return { kind: "replace", steps: items.map(stepFromWire) };
+}
+function stepFromWire(value: unknown): ReplaceStep {
+  const wire = asArray(value, "step");
+  if (wire.length !== 2) return { kind: "node", node: nodeFromWire(wire) };
+  return { kind: "keep", start: asNumber(wire[0], "start"), count: asNumber(wire[1], "count") };
+}
+
+export function optionalRef(ref: BlobRef | undefined): Uint8Array | null {
+  return ref === undefined ? null : refToBytes(ref);
+}
+export function refFromWire(value: unknown): BlobRef | undefined {
+  return value === null ? undefined : refFromBytes(asBytes(value, "ref"));
+}
+
+function blobKindAt(index: unknown): BlobKind {
+  const kind = typeof index === "number" ? BLOB_KINDS[index] : undefined;
+  if (kind === undefined) throw new Error(`unknown blob kind ${String(index)}`);
+  return kind;
+}
+
+export function asArray(value: unknown, what: string): unknown[] {
+  if (!Array.isArray(value)) throw new Error(`${what} is not an array`);
+  return value;
+}
+export function asText(value: unknown, what: string): string {
+  if (typeof value !== "string") throw new Error(`${what} is not a string`);
+  return value;
+}
+export function asNumber(value: unknown, what: string): number {
+  if (!Number.isSafeInteger(value)) throw new Error(`${what} is not an integer`);
+  return value as number;
+}
+export function asBytes(value: unknown, what: string): Uint8Array {
+  if (!(value instanceof Uint8Array)) throw new Error(`${what} is not bytes`);
+  return value;
+}
+function optionalText(value: unknown, what: string): string | undefined {
+  return value === null ? undefined : asText(value, what);
+}

@@ -1,0 +1,185 @@
+/**
+ * What the store knows of one session. A `SessionState` is an immutable value; states of one session share
+ * one `NodeTable`, to which a commit only adds, so that a new state costs what changed and an older state
+ * stays readable while newer commits are in flight.
+ *
+ * 1. Of all states that share a table only the newest may have a successor (`apply` asserts it).
+ * 2. A table's entries are never reordered or removed; operations that must do so make a new table.
+ */
+import type { BlobRef, Lsn } from "../ids.ts";
+import type { PersistedSessionConfig, SessionMeta, TokenLedgerEntry } from "./types.ts";
+
+/** The node counts as a user message of the picker. */
+export const NODE_USER_MESSAGE = 1;
+
+export interface NodeEntry {
+  readonly id: string;
+  readonly parent: string | undefined;
+  /** Bits: NODE_USER_MESSAGE. */
+  readonly flags: number;
+  /** `encodeValue` of the node without `nodeId` and `parentNodeId`. */
+  readonly body: Uint8Array;
+  /** Number of the state (`ordinal`) from which on the node is tombstoned; Infinity while it is live. */
+  hiddenAt: number;
+}
+
+/** Nodes of a session in insertion order, shared by successive states. */
+export class NodeTable {
+  readonly entries: NodeEntry[] = [];
+  readonly slots = new Map<string, number>();
+  /** Parents that entries name (live or not) but that are not in the table; only permissive graphs have any. */
+  readonly missingParents = new Set<string>();
+  /** Bytes of all bodies and ids, for memory accounting. */
+  bytes = 0;
+
+  push(entry: NodeEntry): void {
+    this.slots.set(entry.id, this.entries.length);
+    this.entries.push(entry);
+    this.missingParents.delete(entry.id);
+    if (entry.parent !== undefined && !this.slots.has(entry.parent)) this.missingParents.add(entry.parent);
+    this.bytes += entry.body.length + entry.id.length * 2 + 120;
+  }
+}
+
+export interface HeadState {
+  readonly revision: number;
+  readonly config: PersistedSessionConfig;
+  readonly leafNodeId: string | undefined;
+  readonly checkpointRef: BlobRef;
+  /** Canonical bytes of the checkpoint manifest, where a record brought them; else its blob must be read. */
+  readonly manifest: Uint8Array | undefined;
+  /** Component refs of the checkpoint, so that gc and carried refs need not read the manifest. */
+  readonly refs: CheckpointRefs;
+  /** Nodes that are live. */
+  readonly nodeCount: number;
+}
+export interface CheckpointRefs {
+  readonly toolState: BlobRef | undefined;
+  readonly pluginSnapshot: BlobRef | undefined;
+  readonly executionState: BlobRef | undefined;
+}
+
+export interface PickerState {
+  readonly firstUserMessage: string;
+  readonly userMessageCount: number;
+}
+
+/** The remembered answer of an operation. */
+export interface Receipt {
+  readonly operationId: string;
+  /** SHA-256 of the canonical commit without its operation id. */
+  readonly digest: Uint8Array;
+  readonly headRevision: number;
+  readonly checkpointRef: BlobRef;
+  /** Canonical bytes of the checkpoint manifest. */
+  readonly manifest: Uint8Array;
+}
+
+/**
+ * Receipts of a session, oldest forgotten first. Mutable: only the newest state plans against it.
+ * Those of the snapshot are read when the first operation id is looked up.
+ */
+export class ReceiptTable {
+  readonly #kept: number;
+  #older: (() => readonly Receipt[]) | undefined;
+  /** In the order they were made; Map keeps it. */
+  #byOperation = new Map<string, Receipt>();
+
+  /** `older` answers the receipts made before this table, oldest first. */
+  constructor(kept: number, older?: () => readonly Receipt[]) {
+    this.#kept = kept;
+    this.#older = older;
+  }
+
+  find(operationId: string): Receipt | undefined {
+    this.#loadOlder();
+    return this.#byOperation.get(operationId);
+  }
+
+  add(receipt: Receipt): void {
+    this.#byOperation.set(receipt.operationId, receipt);
+    this.#forget();
+  }
+
+  #loadOlder(): void {
+    if (this.#older === undefined) return;
+    const made = this.#byOperation;
+    this.#byOperation = new Map(this.#older().map((receipt) => [receipt.operationId, receipt]));
+    this.#older = undefined;
+    for (const receipt of made.values()) this.#byOperation.set(receipt.operationId, receipt);
+    this.#forget();
+  }
+
+  #forget(): void {
+    for (const oldest of this.#byOperation.keys()) {
+      if (this.#byOperation.size <= this.#kept) return;
+      this.#byOperation.delete(oldest);
+    }
+  }
+}
+
+export interface SessionState {
+  readonly sessionId: string;
+  readonly deleted: boolean;
+  /** Absent until the first commit. */
+  readonly head: HeadState | undefined;
+  readonly meta: SessionMeta | undefined;
+  readonly picker: PickerState;
+  /** Summed by (source, model), in first-seen order, no all-zero rows. */
+  readonly ledger: readonly TokenLedgerEntry[];
+  readonly nodes: NodeTable;
+  /** Entries of `nodes` that belong to this state. */
+  readonly length: number;
+  /** Tombstoned entries among them. */
+  readonly hiddenCount: number;
+  readonly receipts: ReceiptTable;
+  /** Counts the states of this session in memory; decides what `hiddenAt` means. */
+  readonly ordinal: number;
+  /** LSN of the last commit (not meta, tombstone …); orders listings. 0 = none. */
+  readonly lastCommitLsn: Lsn;
+  /** LSN of the last record applied. */
+  readonly lastLsn: Lsn;
+}
+
+/** A session of which nothing is stored. */
+export function emptySession(sessionId: string, receiptsKept: number): SessionState {
+  return {
+    sessionId,
+    deleted: false,
+    head: undefined,
+    meta: undefined,
+    picker: { firstUserMessage: "", userMessageCount: 0 },
+    ledger: [],
+    nodes: new NodeTable(),
+    length: 0,
+    hiddenCount: 0,
+    receipts: new ReceiptTable(receiptsKept),
+    ordinal: 0,
+    lastCommitLsn: 0,
+    lastLsn: 0,
+  };
+}
+
+/** Whether anything was ever stored under this id. */
+export function isUsed(state: SessionState): boolean {
+  return state.deleted || state.head !== undefined || state.meta !== undefined;
+}
+
+export function isLive(state: SessionState, slot: number): boolean {
+  const entry = state.nodes.entries[slot];
+  return slot < state.length && entry !== undefined && entry.hiddenAt > state.ordinal;
+}
+
+/** The entry of a live node of this state. */
+export function liveEntry(state: SessionState, nodeId: string): NodeEntry | undefined {
+  const slot = state.nodes.slots.get(nodeId);
+  return slot !== undefined && isLive(state, slot) ? state.nodes.entries[slot] : undefined;
+}
+
+/** Live entries in insertion order. */
+export function* liveEntries(state: SessionState): Generator<NodeEntry> {
+  for (let slot = 0; slot < state.length; slot++) {
+    const entry = state.nodes.entries[slot];
+    if (entry !== undefined && entry.hiddenAt > state.ordinal) yield entry;
+  }
+}

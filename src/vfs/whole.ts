@@ -1,0 +1,35 @@
+/** Whole small files: read at once, or written and synced under a new name. */
+import { storeError } from "../errors.ts";
+import type { Vfs } from "./vfs.ts";
+
+/** All bytes of a file; undefined if there is none. A file above `limit` bytes is refused. */
+export function readWhole(vfs: Vfs, path: string, limit: number): Uint8Array | undefined {
+  if (vfs.stat(path) === undefined) return undefined;
+  const file = vfs.open(path, "read");
+  try {
+    const { size } = file.stat();
+    if (size > limit) {
+      throw storeError(
+        "STORE_IO",
+        { operation: "read", path, errno: "EFBIG" },
+        `${path} has ${size} bytes, more than ${limit}`,
+      );
+    }
+    const bytes = Buffer.allocUnsafeSlow(size);
+    const read = file.read(bytes, 0);
+    return bytes.subarray(0, read);
+  } finally {
+    file.close();
+  }
+}
+
+/** Creates `path`, which must not exist, with these bytes and syncs it (not its directory). */
+export function writeNew(vfs: Vfs, path: string, bytes: Uint8Array): void {
+  const file = vfs.open(path, "create");
+  try {
+    file.write([bytes], 0);
+    file.sync();
+  } finally {
+    file.close();
+  }
+}
