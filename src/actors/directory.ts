@@ -1,0 +1,198 @@
+/**
+ * A store's directory before anything in it is opened: whose it is, and who owns it.
+ *
+ * 1. The lock is held on the file `format`, which is never renamed or replaced; `lock` is text for messages.
+ * 2. A directory is a new store only if nothing in it says otherwise; foreign files are never touched.
+ */
+import { randomBytes } from "node:crypto";
+import { hostname } from "node:os";
+import { crc32 } from "../checksum.ts";
+import { isStoreError, storeError, type StoreError } from "../errors.ts";
+import { readWhole, type Vfs, type VfsFile } from "../vfs/vfs.ts";
+
+export const FORMAT_VERSION = 1;
+
+/** `format`: magic, u16 version, 6 zero bytes, UUID, u32 CRC of what precedes it, 12 zero bytes. */
+const FORMAT_BYTES = 48;
+const MAGIC = Buffer.from("VARVE\r\n\x1a", "latin1");
+const OWN_NAMES = /^(format|lock|wal|heads|blobs|quarantine|lost\+found|manifest-\d{6,}(\.tmp)?)$/;
+/** Milliseconds between two attempts to take the lock. */
+const LOCK_RETRY_MS = 20;
+
+export interface Ownership {
+  readonly root: string;
+  /** 16 bytes, drawn when the store was created. */
+  readonly storeId: Uint8Array;
+  /** No manifest was ever published here: creation has to be done, or done again. */
+  readonly isNew: boolean;
+  /** Throws CORRUPT when `format` is no longer the file the lock is held on. */
+  check(): void;
+  /** Frees the lock; last of all. */
+  release(): void;
+}
+
+/** Creates the directory if need be, refuses what is not ours, and takes the lock without waiting. */
+export function ownDirectory(vfs: Vfs, root: string): Ownership {
+  prepareDirectory(vfs, root);
+  const names = vfs.list(root);
+  const hasFormat = names.includes("format");
+  const hasManifest = names.some((name) => /^manifest-\d+$/.test(name));
+  if (!hasFormat) refuseForeign(root, names, hasManifest);
+  const path = `${root}/format`;
+  const file = openFormat(vfs, path, hasFormat);
+  try {
+    if (!file.tryLock()) throw lockedError(vfs, root);
+    const storeId = readOrWriteFormat(vfs, root, file, hasManifest);
+    writeOwner(vfs, root);
+    const check = (): void => checkIdentity(vfs, path, file);
+    check();
+    return { root, storeId, isNew: !hasManifest, check, release: () => file.close() };
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+/** As `ownDirectory`, trying again for up to `waitMs` while another owner has the lock. */
+export async function ownDirectoryWithin(
+  vfs: Vfs,
+  root: string,
+  wait: { readonly ms: number; readonly now: () => number; readonly signal?: AbortSignal | undefined },
+): Promise<Ownership> {
+  const deadline = wait.now() + wait.ms;
+  for (;;) {
+    try {
+      return ownDirectory(vfs, root);
+    } catch (error) {
+      const left = deadline - wait.now();
+      if (!isStoreError(error, "STORE_LOCKED") || left <= 0 || wait.signal?.aborted === true) throw error;
+      await new Promise((resolve) => setTimeout(resolve, Math.min(LOCK_RETRY_MS, left)));
+    }
+  }
+}
+
+/** The store id of an existing store, read without the lock. */
+export function readStoreId(vfs: Vfs, root: string): Uint8Array {
+  const path = `${root}/format`;
+  const bytes = vfs.stat(root)?.kind === "directory" ? readWhole(vfs, path, 4096) : undefined;
+  if (bytes === undefined) throw storeError("NOT_A_STORE", { path: root }, `${root} holds no Varve store`);
+  return decodeFormat(path, bytes);
+}
+
+function prepareDirectory(vfs: Vfs, root: string): void {
+  const stat = vfs.stat(root);
+  if (stat === undefined) {
+    vfs.makeDirectory(root);
+    // The name of the store itself must survive as well.
+    vfs.syncDirectory(root.slice(0, Math.max(1, root.lastIndexOf("/"))));
+  } else if (stat.kind !== "directory") {
+    throw storeError("NOT_A_STORE", { path: root }, `${root} is not a directory`);
+  }
+}
+
+function refuseForeign(root: string, names: readonly string[], hasManifest: boolean): void {
+  const foreign = names.find((name) => !OWN_NAMES.test(name));
+  if (foreign !== undefined) {
+    throw storeError("NOT_A_STORE", { path: root }, `${root} holds "${foreign}", which is not part of a Varve store; use an empty directory`);
+  }
+  if (hasManifest) throw missingFormat(root);
+}
+
+function missingFormat(root: string): StoreError {
+  return storeError("CORRUPT", { file: `${root}/format` }, `${root} holds a store whose file "format" is missing; restore it from a copy`);
+}
+
+function openFormat(vfs: Vfs, path: string, exists: boolean): VfsFile {
+  if (exists) return vfs.open(path, "write");
+  try {
+    return vfs.open(path, "create");
+  } catch (error) {
+    // Another process created it between our look and our open.
+    if (isStoreError(error, "STORE_IO") && error.errno === "EEXIST") return vfs.open(path, "write");
+    throw error;
+  }
+}
+
+function readOrWriteFormat(vfs: Vfs, root: string, file: VfsFile, hasManifest: boolean): Uint8Array {
+  const bytes = Buffer.alloc(FORMAT_BYTES);
+  const read = file.read(bytes, 0);
+  try {
+    return decodeFormat(file.path, bytes.subarray(0, read));
+  } catch (error) {
+    // Creation may have been cut short before the first manifest; then nothing was ever stored.
+    if (hasManifest || !isStoreError(error, "CORRUPT")) throw error;
+  }
+  const storeId = randomBytes(16);
+  file.truncate(0);
+  file.write([encodeFormat(storeId)], 0);
+  file.sync();
+  vfs.syncDirectory(root);
+  return storeId;
+}
+
+function encodeFormat(storeId: Uint8Array): Uint8Array {
+  const bytes = Buffer.alloc(FORMAT_BYTES);
+  MAGIC.copy(bytes, 0);
+  bytes.writeUInt16LE(FORMAT_VERSION, 8);
+  bytes.set(storeId, 16);
+  bytes.writeUInt32LE(crc32(bytes.subarray(0, 32)), 32);
+  return bytes;
+}
+
+function decodeFormat(path: string, source: Uint8Array): Uint8Array {
+  const bytes = Buffer.from(source);
+  const corrupt = (what: string): StoreError => storeError("CORRUPT", { file: path, offset: 0 }, `${path} is damaged: ${what}`);
+  if (bytes.length !== FORMAT_BYTES) throw corrupt(`it has ${bytes.length} bytes instead of ${FORMAT_BYTES}`);
+  if (!bytes.subarray(0, 8).equals(MAGIC)) throw corrupt("its magic is wrong");
+  if (bytes.readUInt32LE(32) !== crc32(bytes.subarray(0, 32))) throw corrupt("its checksum is wrong");
+  const found = bytes.readUInt16LE(8);
+  if (found !== FORMAT_VERSION) {
+    throw storeError(
+      "FORMAT_UNSUPPORTED",
+      { found, supported: FORMAT_VERSION },
+      `${path} is of format ${found}; this version of Varve reads ${FORMAT_VERSION}`,
+    );
+  }
+  return bytes.subarray(16, 32);
+}
+
+function checkIdentity(vfs: Vfs, path: string, file: VfsFile): void {
+  const held = file.stat();
+  const named = vfs.stat(path);
+  if (named !== undefined && named.dev === held.dev && named.ino === held.ino) return;
+  throw storeError("CORRUPT", { file: path }, `${path} was removed or replaced while the store was open; its lock no longer protects the store`);
+}
+
+function writeOwner(vfs: Vfs, root: string): void {
+  const path = `${root}/lock`;
+  const text = JSON.stringify({ pid: process.pid, host: hostname(), start: new Date().toISOString() });
+  try {
+    const file = vfs.stat(path) === undefined ? vfs.open(path, "create") : vfs.open(path, "write");
+    try {
+      file.truncate(0);
+      file.write([Buffer.from(`${text}\n`)], 0);
+    } finally {
+      file.close();
+    }
+  } catch (error) {
+    // Information for other owners' messages; a full disk must not keep a store from opening.
+    if (!isStoreError(error, "STORE_IO")) throw error;
+  }
+}
+
+function lockedError(vfs: Vfs, root: string): StoreError {
+  let pid: number | undefined;
+  let host: string | undefined;
+  try {
+    const owner: unknown = JSON.parse(Buffer.from(readWhole(vfs, `${root}/lock`, 4096) ?? []).toString());
+    if (typeof owner === "object" && owner !== null) {
+      const fields = owner as { pid?: unknown; host?: unknown };
+      if (typeof fields.pid === "number") pid = fields.pid;
+      if (typeof fields.host === "string") host = fields.host;
+    }
+  } catch {
+    // The text is for the message only; the lock itself is what counts.
+  }
+  const by = pid === undefined ? "another owner" : `process ${pid}${host === undefined ? "" : ` on ${host}`}`;
+  return storeError("STORE_LOCKED", { owner: { pid, host } }, `${root} is open in ${by}; close it there or wait with lockWaitMs`);
+}

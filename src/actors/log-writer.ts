@@ -1,0 +1,189 @@
+/**
+ * The log writer: a callback actor that owns the queue of writes between sessions and the log. It numbers a
+ * write, hands its frames to the log, and settles it when the sync policy's promise holds. It knows nothing
+ * of revisions or graphs.
+ *
+ * 1. Writes settle in the order they were appended; so does every answer that rests on one (`after`).
+ * 2. After the log failed every queued write is settled with COMMIT_OUTCOME_UNKNOWN, in order, once, and
+ *    later ones are refused; nothing settles well afterwards.
+ *
+ * The obvious shape, one machine event per commit, costs ten times the queue (docs/adr/0003). So the machine
+ * part is only what an actor must be here: something that owns state and is told about things in turn.
+ */
+import { type AnyEventObject, type CallbackActorRef, fromCallback } from "xstate";
+import { assert } from "../assert.ts";
+import { type StoreError, storeError, toStoreError } from "../errors.ts";
+import type { Lsn } from "../ids.ts";
+import type { Log } from "../wal/log.ts";
+import type { Tail } from "./tail.ts";
+import { blobPayloads, type NewBlob } from "./blob-frames.ts";
+import { encodeRecord, type SessionRecord } from "../session/record.ts";
+
+/** One session's write: blobs, then the record that names them. */
+export interface Write {
+  readonly record: SessionRecord;
+  readonly blobs: readonly NewBlob[];
+  /** Called once when the write is durable, or with the error that makes its outcome unknown. */
+  readonly settle: (error: StoreError | undefined) => void;
+  /** LSN of the record; set by the log writer before `append` returns. */
+  lsn: Lsn;
+}
+
+export type LogWriterEvent =
+  /** Appends; sets `write.lsn`. Throws nothing: a refused write is settled with the error. */
+  | { readonly type: "append"; readonly write: Write }
+  /** Calls back when everything appended so far is durable. */
+  | { readonly type: "after"; readonly settle: (error: StoreError | undefined) => void }
+  | { readonly type: "log.durable"; readonly lsn: Lsn; readonly segment: number; readonly offset: number }
+  | { readonly type: "log.batchEnd"; readonly lastLsn: Lsn }
+  | { readonly type: "log.failed"; readonly error: StoreError };
+
+export interface LogWriterInput {
+  readonly log: Log;
+  readonly tail: Tail;
+  /** Told once when the log fails, before the queued writes are settled. */
+  readonly onFailed: (error: StoreError) => void;
+}
+
+export type LogWriterRef = CallbackActorRef<LogWriterEvent, LogWriterInput>;
+
+/** What happens to each frame when it is durable, in LSN order. */
+type Placed = (lsn: Lsn, segment: number, offset: number) => void;
+
+interface Settlement {
+  readonly lsn: Lsn;
+  readonly settle: (error: StoreError | undefined) => void;
+}
+
+export const logWriterLogic = fromCallback<LogWriterEvent & AnyEventObject, LogWriterInput>(({ input, receive }) => {
+  const queue = new WriteQueue(input);
+  receive((event) => queue.receive(event as LogWriterEvent));
+  return () => queue.fail(storeError("STORE_CLOSED", {}, "the store was closed"));
+});
+
+class WriteQueue {
+  readonly #log: Log;
+  readonly #tail: Tail;
+  readonly #onFailed: (error: StoreError) => void;
+  /** One per frame in flight; index 0 belongs to `#nextPlaced`. */
+  #placed: Placed[] = [];
+  #placedAt = 0;
+  #settlements: Settlement[] = [];
+  #settledAt = 0;
+  #error: StoreError | undefined;
+
+  constructor({ log, tail, onFailed }: LogWriterInput) {
+    this.#log = log;
+    this.#tail = tail;
+    this.#onFailed = onFailed;
+  }
+
+  receive(event: LogWriterEvent): void {
+    switch (event.type) {
+      case "append":
+        return this.#append(event.write);
+      case "after":
+        return this.#after(event.settle);
+      case "log.durable":
+        return this.#place(event.lsn, event.segment, event.offset);
+      case "log.batchEnd":
+        return this.#settleUpTo(event.lastLsn);
+      case "log.failed":
+        if (this.#error === undefined) this.#onFailed(event.error);
+        return this.fail(event.error);
+      default:
+        return undefined;
+    }
+  }
+
+  #append(write: Write): void {
+    if (this.#error !== undefined) {
+      write.settle(poisonedError(this.#error));
+      return;
+    }
+    try {
+      for (const blob of write.blobs) this.#appendBlob(blob);
+      const payload = encodeRecord(write.record);
+      write.lsn = this.#log.append(payload);
+      const { record } = write;
+      this.#placed.push((lsn, segment, offset) => this.#tail.addRecord(record, lsn, segment, offset, payload.length));
+      this.#settlements.push({ lsn: write.lsn, settle: write.settle });
+    } catch (error) {
+      // Half of a write may be in the ring: nothing can be said about the log any more.
+      const failure = toStoreError(error);
+      this.#onFailed(failure);
+      this.fail(failure);
+      write.settle(poisonedError(failure));
+    }
+  }
+
+  #appendBlob(blob: NewBlob): void {
+    let entry: ReturnType<Tail["addBlob"]> | undefined;
+    for (const payload of blobPayloads(blob)) {
+      const lsn = this.#log.append(payload);
+      entry ??= this.#tail.addBlob(blob.ref, blob.blobKind, blob.bytes.length, lsn);
+      const { positions } = entry;
+      this.#placed.push((_lsn, segment, offset) => positions.push(segment, offset));
+    }
+  }
+
+  #after(settle: Settlement["settle"]): void {
+    if (this.#error !== undefined) settle(unknownError(this.#error));
+    else if (this.#settledAt === this.#settlements.length) settle(undefined);
+    else this.#settlements.push({ lsn: this.#log.lastLsn, settle });
+  }
+
+  #place(lsn: Lsn, segment: number, offset: number): void {
+    const placed = this.#placed[this.#placedAt++];
+    assert(placed !== undefined, `frame ${lsn} was appended by this writer`);
+    placed(lsn, segment, offset);
+    if (this.#placedAt === this.#placed.length) {
+      this.#placed = [];
+      this.#placedAt = 0;
+    } else if (this.#placedAt > 4096) {
+      this.#placed = this.#placed.slice(this.#placedAt);
+      this.#placedAt = 0;
+    }
+  }
+
+  #settleUpTo(lsn: Lsn): void {
+    while (this.#settledAt < this.#settlements.length) {
+      const next = this.#settlements[this.#settledAt];
+      if (next === undefined || next.lsn > lsn) break;
+      this.#settledAt++;
+      next.settle(undefined);
+    }
+    if (this.#settledAt === this.#settlements.length) {
+      this.#settlements = [];
+      this.#settledAt = 0;
+    } else if (this.#settledAt > 4096) {
+      this.#settlements = this.#settlements.slice(this.#settledAt);
+      this.#settledAt = 0;
+    }
+  }
+
+  fail(error: StoreError): void {
+    this.#error ??= error;
+    const pending = this.#settlements.slice(this.#settledAt);
+    this.#settlements = [];
+    this.#settledAt = 0;
+    this.#placed = [];
+    this.#placedAt = 0;
+    for (const { settle } of pending) settle(unknownError(error));
+  }
+}
+
+/** For a write that was in flight when the log failed, or an answer that rests on one. */
+export function unknownError(cause: StoreError): StoreError {
+  return storeError(
+    "COMMIT_OUTCOME_UNKNOWN",
+    {},
+    `the log failed while this was in flight: it may or may not be stored. Reopen the store and send it again with the same operationId (${cause.message})`,
+    cause,
+  );
+}
+
+/** For every write after the log failed. */
+export function poisonedError(cause: StoreError): StoreError {
+  return storeError("STORE_POISONED", {}, `a write or sync of the store failed; reopen it (${cause.message})`, cause);
+}

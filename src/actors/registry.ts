@@ -1,0 +1,122 @@
+/**
+ * The sessions in memory: starts a session's actor on its first request, and passivates actors that were
+ * idle or that the memory budget needs back. A passivated session loses nothing: its state is read again
+ * from the snapshot and the tail.
+ *
+ * 1. A session with an answer outstanding is never passivated.
+ * 2. The map is ordered by last use, so the oldest come first.
+ *
+ * Every session is a root actor of its own: spawning under one parent is quadratic in xstate 5, and one
+ * shared idle clock replaces a timer per session.
+ */
+import { createActor } from "xstate";
+import type { Clock } from "../clock.ts";
+import { SESSION_IDLE_MS } from "../limits.ts";
+import { SessionCell, sessionLogic, type SessionRef, type SessionServices } from "./session.ts";
+
+interface Resident {
+  readonly actor: SessionRef;
+  readonly cell: SessionCell;
+}
+
+/** Share of the budget that passivation goes down to, so that it does not run on every commit. */
+const LOW_WATER = 0.9;
+
+export class SessionRegistry {
+  readonly #residents = new Map<string, Resident>();
+  readonly #services: SessionServices;
+  readonly #maxBytes: number;
+  readonly #clock: Clock;
+  readonly #onPassivated: (sessions: number, bytes: number) => void;
+  #bytes = 0;
+  #round = 0;
+  #timer: unknown;
+
+  constructor(options: {
+    services: Omit<SessionServices, "changed">;
+    maxResidentBytes: number;
+    clock: Clock;
+    onPassivated: (sessions: number, bytes: number) => void;
+  }) {
+    this.#services = { ...options.services, changed: (cell) => this.#account(cell) };
+    this.#maxBytes = options.maxResidentBytes;
+    this.#clock = options.clock;
+    this.#onPassivated = options.onPassivated;
+  }
+
+  get size(): number {
+    return this.#residents.size;
+  }
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** The session's actor, started if need be. */
+  get(sessionId: string): SessionRef {
+    let resident = this.#residents.get(sessionId);
+    if (resident === undefined) {
+      resident = this.#start(sessionId);
+    } else if (resident.cell.lastUsed !== this.#round) {
+      // Moves it to the young end, at most once a round.
+      this.#residents.delete(sessionId);
+      this.#residents.set(sessionId, resident);
+    }
+    resident.cell.lastUsed = this.#round;
+    return resident.actor;
+  }
+
+  /** The session's cell if it is in memory, without waking it. */
+  peek(sessionId: string): SessionCell | undefined {
+    return this.#residents.get(sessionId)?.cell;
+  }
+
+  stop(): void {
+    this.#clock.clearTimeout(this.#timer);
+    this.#timer = undefined;
+    for (const { actor } of this.#residents.values()) actor.stop();
+    this.#residents.clear();
+    this.#bytes = 0;
+  }
+
+  #start(sessionId: string): Resident {
+    const cell = new SessionCell(sessionId, this.#services);
+    const actor = createActor(sessionLogic, { input: { cell } });
+    // Without an observer xstate rethrows in a timer; transitions answer their own errors and never throw.
+    actor.subscribe({ error: () => undefined });
+    actor.start();
+    const resident = { actor, cell };
+    this.#residents.set(sessionId, resident);
+    this.#account(cell);
+    this.#timer ??= this.#clock.setTimeout(() => this.#idleRound(), SESSION_IDLE_MS);
+    return resident;
+  }
+
+  #account(cell: SessionCell): void {
+    this.#bytes += cell.bytes - cell.accountedBytes;
+    cell.accountedBytes = cell.bytes;
+    if (this.#bytes > this.#maxBytes) this.#passivate((used) => used > this.#maxBytes * LOW_WATER, cell);
+  }
+
+  /** Sessions not used for a whole round leave memory. */
+  #idleRound(): void {
+    this.#round++;
+    const before = this.#round - 1;
+    this.#passivate((_used, cell) => cell.lastUsed < before);
+    this.#timer = this.#residents.size === 0 ? undefined : this.#clock.setTimeout(() => this.#idleRound(), SESSION_IDLE_MS);
+  }
+
+  /** From the oldest on, while `goOn`; sessions with answers outstanding and `except` stay. */
+  #passivate(goOn: (usedBytes: number, cell: SessionCell) => boolean, except?: SessionCell): void {
+    let sessions = 0;
+    const before = this.#bytes;
+    for (const [sessionId, { actor, cell }] of this.#residents) {
+      if (!goOn(this.#bytes, cell)) break;
+      if (cell.waiting > 0 || cell === except) continue;
+      actor.stop();
+      this.#residents.delete(sessionId);
+      this.#bytes -= cell.accountedBytes;
+      sessions++;
+    }
+    if (sessions > 0) this.#onPassivated(sessions, before - this.#bytes);
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * A machine for work of which one piece runs at a time: snapshots and collections. A request that comes
+ * while one runs joins the following one, because the running one may have begun before what the caller
+ * wants covered.
+ *
+ * 1. Every request is answered: by the run that began after it, or with an error when the machine stops.
+ * 2. Requests without a reply (automatic ones) never start a second run behind a running one.
+ */
+import { assign, fromPromise, setup } from "xstate";
+import { type StoreError, storeError, toStoreError } from "../errors.ts";
+import type { Reply } from "./ask.ts";
+
+export interface JobRequest<Reason, Value> {
+  readonly reason: Reason;
+  /** Absent for automatic requests. */
+  readonly reply?: Reply<Value>;
+}
+
+interface JobContext<Reason, Value> {
+  readonly waiting: readonly JobRequest<Reason, Value>[];
+  readonly running: readonly JobRequest<Reason, Value>[];
+}
+
+type JobEvent<Reason, Value> =
+  | { readonly type: "request"; readonly request: JobRequest<Reason, Value> }
+  /** No further runs; answers `onStopped` when the running one has ended. */
+  | { readonly type: "stop"; readonly onStopped: () => void };
+
+/** `run` does one piece of work for a reason; `onFailed` is told of every failure, also of automatic runs. */
+export function createSerialJob<Reason extends string, Value>(
+  run: (reason: Reason) => Promise<Value>,
+  onFailed: (error: StoreError) => void,
+) {
+  const stops: (() => void)[] = [];
+  const machine = setup({
+    types: { context: {} as JobContext<Reason, Value>, events: {} as JobEvent<Reason, Value> },
+    actors: {
+      run: fromPromise<Value, { reason: Reason }>(({ input }) => run(input.reason)),
+    },
+    guards: {
+      hasWaiting: ({ context }) => context.waiting.length > 0,
+    },
+    actions: {
+      enqueue: assign(({ context, event }) =>
+        event.type === "request" ? { waiting: [...context.waiting, event.request] } : {},
+      ),
+      take: assign(({ context }) => ({ running: context.waiting, waiting: [] })),
+      resolve: ({ context }, params: { value: Value }) => {
+        for (const { reply } of context.running) reply?.resolve(params.value);
+      },
+      reject: ({ context }, params: { error: unknown }) => {
+        const error = toStoreError(params.error);
+        onFailed(error);
+        for (const { reply } of context.running) reply?.reject(error);
+      },
+      refuseWaiting: ({ context }) => {
+        for (const { reply } of context.waiting) reply?.reject(closedError());
+      },
+      refuse: ({ event }) => {
+        if (event.type === "request") event.request.reply?.reject(closedError());
+      },
+      rememberStop: ({ event }) => {
+        if (event.type === "stop") stops.push(event.onStopped);
+      },
+      announceStop: () => {
+        for (const onStopped of stops.splice(0)) onStopped();
+      },
+    },
+  }).createMachine({
+    context: { waiting: [], running: [] },
+    initial: "idle",
+    states: {
+      idle: {
+        on: {
+          request: { target: "working", actions: "enqueue" },
+          stop: { target: "stopped", actions: "rememberStop" },
+        },
+      },
+      working: {
+        entry: "take",
+        initial: "going",
+        invoke: {
+          src: "run",
+          input: ({ context }) => ({ reason: firstReason(context) }),
+          onDone: { target: "decide", actions: { type: "resolve", params: ({ event }) => ({ value: event.output }) } },
+          onError: { target: "decide", actions: { type: "reject", params: ({ event }) => ({ error: event.error }) } },
+        },
+        on: { request: [{ guard: ({ event }) => event.request.reply !== undefined, actions: "enqueue" }, {}] },
+        states: {
+          going: { on: { stop: { target: "last", actions: "rememberStop" } } },
+          last: { on: { stop: { actions: "rememberStop" } } },
+        },
+      },
+      decide: {
+        always: [
+          { guard: () => stops.length > 0, target: "stopped" },
+          { guard: "hasWaiting", target: "working" },
+          { target: "idle" },
+        ],
+      },
+      stopped: {
+        entry: ["refuseWaiting", "announceStop"],
+        on: { request: { actions: "refuse" }, stop: { actions: ["rememberStop", "announceStop"] } },
+      },
+    },
+  });
+  return machine;
+}
+
+function firstReason<Reason, Value>(context: JobContext<Reason, Value>): Reason {
+  const asked = context.running.find((request) => request.reply !== undefined) ?? context.running[0];
+  if (asked === undefined) throw storeError("INTERNAL", {}, "invariant broken: a job runs for a request");
+  return asked.reason;
+}
+
+function closedError(): StoreError {
+  return storeError("STORE_CLOSED", {}, "the store is closed; open it again");
+}

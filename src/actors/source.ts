@@ -1,0 +1,140 @@
+/**
+ * The read side of a store: sessions and blobs from the newest snapshot and the tail of the log. The store
+ * and the read-only view share it. It caches nothing; who keeps what in memory is the registry's business.
+ */
+import { sha256Hex } from "../checksum.ts";
+import { decodeValue } from "../codec.ts";
+import { isStoreError, type StoreError, storeError } from "../errors.ts";
+import type { BlobRef, Lsn } from "../ids.ts";
+import { apply } from "../session/apply.ts";
+import { type BlobKind, decodeRecord, type LogRecord } from "../session/record.ts";
+import { emptySession, type HeadState, type SessionState } from "../session/state.ts";
+import type { HydratedSessionCheckpoint, PluginSessionSnapshot, SessionCheckpoint, ToolState } from "../session/types.ts";
+import type { SnapshotView } from "../snapshot/view.ts";
+import type { BlobTail, Tail } from "./tail.ts";
+
+export interface SourceParts {
+  /** The newest published snapshot; changes at every publication. */
+  readonly view: () => SnapshotView;
+  readonly tail: Tail;
+  /** Verified payload of a frame of the log. Throws CORRUPT. */
+  readonly readFrame: (segment: number, offset: number) => Uint8Array;
+  /** Name of a segment for messages. */
+  readonly segmentName: (segment: number) => string;
+  readonly receiptsKept: number;
+  /** Blobs a gc has condemned: they may still lie in packs, but are gone. */
+  readonly isCondemned: (ref: BlobRef) => boolean;
+}
+
+export class Source {
+  readonly #parts: SourceParts;
+  constructor(parts: SourceParts) {
+    this.#parts = parts;
+  }
+
+  get view(): SnapshotView {
+    return this.#parts.view();
+  }
+  get tail(): Tail {
+    return this.#parts.tail;
+  }
+
+  /** The durable state of a session: its head and pages, then its records beyond the snapshot. */
+  load(sessionId: string): SessionState {
+    const { receiptsKept, tail } = this.#parts;
+    let state = this.view.loadState(sessionId, receiptsKept) ?? emptySession(sessionId, receiptsKept);
+    tail.forEachRecord(sessionId, (lsn, segment, offset) => {
+      if (lsn <= state.lastLsn) return;
+      state = this.#applyAt(state, lsn, segment, offset);
+    });
+    return state;
+  }
+
+  /** A record of the log; CORRUPT with file and offset when it cannot be decoded. */
+  record(segment: number, offset: number): LogRecord {
+    const payload = this.#parts.readFrame(segment, offset);
+    try {
+      return decodeRecord(payload);
+    } catch (error) {
+      throw this.corrupt(segment, offset, `its record cannot be read: ${(error as Error).message}`, undefined, error);
+    }
+  }
+
+  corrupt(segment: number, offset: number, problem: string, sessionId?: string, cause?: unknown): StoreError {
+    const file = this.#parts.segmentName(segment);
+    const fields = { file, offset, ...(sessionId === undefined ? {} : { sessionId }) };
+    return storeError("CORRUPT", fields, `${file} at ${offset}: ${problem}`, cause);
+  }
+
+  #applyAt(state: SessionState, lsn: Lsn, segment: number, offset: number): SessionState {
+    const record = this.record(segment, offset);
+    if (record.kind === "blob" || record.sessionId !== state.sessionId) {
+      throw this.corrupt(segment, offset, `LSN ${lsn} is not a record of session "${state.sessionId}"`, state.sessionId);
+    }
+    try {
+      return apply(state, record, lsn);
+    } catch (error) {
+      if (isStoreError(error)) throw error;
+      throw this.corrupt(segment, offset, `LSN ${lsn} does not follow: ${(error as Error).message}`, state.sessionId, error);
+    }
+  }
+
+  /** Whether a blob exists, and as what. A condemned one does not, unless the log has it anew. */
+  blobKind(ref: BlobRef): BlobKind | undefined {
+    const inTail = this.#parts.tail.blob(ref);
+    if (inTail !== undefined) return inTail.kind;
+    if (this.#parts.isCondemned(ref)) return undefined;
+    const kind = this.view.blobInfo(ref)?.kind;
+    return kind === "page" ? undefined : kind;
+  }
+
+  /** Canonical bytes of a blob, verified against its ref; undefined if it is nowhere. */
+  readBlob(ref: BlobRef): Uint8Array | undefined {
+    const inTail = this.#parts.tail.blob(ref);
+    return inTail === undefined ? this.view.readBlob(ref) : this.#readFromTail(ref, inTail);
+  }
+
+  #readFromTail(ref: BlobRef, blob: BlobTail): Uint8Array {
+    const bytes = Buffer.allocUnsafeSlow(blob.size);
+    const { positions } = blob;
+    for (let i = 0; i + 1 < positions.length; i += 2) {
+      const segment = positions[i] as number;
+      const offset = positions[i + 1] as number;
+      const record = this.record(segment, offset);
+      if (record.kind !== "blob" || record.ref !== ref) throw this.corrupt(segment, offset, `is not a part of blob ${ref}`);
+      bytes.set(record.data, record.at);
+    }
+    if (sha256Hex(bytes) !== ref) {
+      throw this.corrupt(positions[0] ?? 0, positions[1] ?? 0, `blob ${ref} fails its hash`);
+    }
+    return bytes;
+  }
+
+  /** The checkpoint of a head with its values. A missing blob is BLOB_MISSING, never an absent value. */
+  hydrate(sessionId: string, head: HeadState): HydratedSessionCheckpoint {
+    const manifest = head.manifest ?? this.#need(head.checkpointRef, "manifest", sessionId);
+    // Everything below was checked when it was accepted and is verified by hash: decoded edges.
+    const checkpoint: HydratedSessionCheckpoint = decodeValue(manifest) as SessionCheckpoint;
+    const { toolState, pluginSnapshot, executionState } = head.refs;
+    if (toolState !== undefined) {
+      checkpoint.toolState = decodeValue(this.#need(toolState, "toolState", sessionId)) as ToolState;
+    }
+    if (pluginSnapshot !== undefined) {
+      checkpoint.pluginSnapshot = decodeValue(this.#need(pluginSnapshot, "pluginSnapshot", sessionId)) as PluginSessionSnapshot;
+    }
+    if (executionState !== undefined) {
+      checkpoint.executionState = decodeValue(this.#need(executionState, "executionState", sessionId)) as Uint8Array;
+    }
+    return checkpoint;
+  }
+
+  #need(ref: BlobRef, component: BlobKind, sessionId: string): Uint8Array {
+    const bytes = this.readBlob(ref);
+    if (bytes !== undefined) return bytes;
+    throw storeError(
+      "BLOB_MISSING",
+      { ref, component, sessionId },
+      `the ${component} of session "${sessionId}" (blob ${ref}) is missing from the store`,
+    );
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * The tail: what lies in the log beyond the newest published snapshot, as positions. From it and the
+ * snapshot any session can be loaded again, so a session with unfolded records may leave memory.
+ *
+ * 1. A record is entered when it is durable, in LSN order; a blob when its frame has an LSN, because a later
+ *    commit may name it as soon as its frame precedes that commit's.
+ * 2. The tail is a list of generations. `cut` starts a new one before a roll; `drop` forgets, in one step,
+ *    those that a published snapshot covers.
+ */
+import { assert } from "../assert.ts";
+import type { BlobRef, Lsn } from "../ids.ts";
+import type { BlobKind, SessionRecord } from "../session/record.ts";
+
+/** Positions of one session's records in one generation. */
+export interface SessionTail {
+  /** Triples (LSN, segment, offset), flat. */
+  readonly positions: number[];
+  /** LSN of the last commit among them; 0 = none. */
+  lastCommitLsn: Lsn;
+}
+
+export interface BlobTail {
+  readonly kind: BlobKind;
+  /** Bytes of the whole value. */
+  readonly size: number;
+  /** Pairs (segment, offset) of its parts in order, flat; complete once the blob is durable. */
+  readonly positions: number[];
+}
+
+interface Generation {
+  /** Records up to this LSN belong here; Infinity for the newest. */
+  lastLsn: Lsn;
+  readonly sessions: Map<string, SessionTail>;
+  readonly blobs: Map<BlobRef, BlobTail>;
+  bytes: number;
+}
+
+/** Bytes that a position costs in memory: three doubles. */
+const POSITION_BYTES = 24;
+
+export class Tail {
+  #generations: Generation[] = [newGeneration()];
+  #records = 0;
+
+  /** Bytes of payload in the tail. */
+  get bytes(): number {
+    return this.#generations.reduce((sum, generation) => sum + generation.bytes, 0);
+  }
+
+  get isEmpty(): boolean {
+    return this.#generations.every((g) => g.sessions.size === 0 && g.blobs.size === 0);
+  }
+
+  /** Bytes of memory the positions hold, estimated. */
+  get memoryBytes(): number {
+    return this.#records * POSITION_BYTES;
+  }
+
+  addRecord(record: Pick<SessionRecord, "kind" | "sessionId">, lsn: Lsn, segment: number, offset: number, bytes: number): void {
+    const generation = this.#generationOf(lsn);
+    let session = generation.sessions.get(record.sessionId);
+    if (session === undefined) {
+      session = { positions: [], lastCommitLsn: 0 };
+      generation.sessions.set(record.sessionId, session);
+    }
+    session.positions.push(lsn, segment, offset);
+    if (record.kind === "commit") session.lastCommitLsn = lsn;
+    generation.bytes += bytes;
+    this.#records++;
+  }
+
+  /** Enters a blob whose first part has `lsn`; its positions follow. */
+  addBlob(ref: BlobRef, kind: BlobKind, size: number, lsn: Lsn): BlobTail {
+    const blob: BlobTail = { kind, size, positions: [] };
+    const generation = this.#generationOf(lsn);
+    generation.blobs.set(ref, blob);
+    generation.bytes += size;
+    return blob;
+  }
+
+  blob(ref: BlobRef): BlobTail | undefined {
+    for (let i = this.#generations.length - 1; i >= 0; i--) {
+      const blob = this.#generations[i]?.blobs.get(ref);
+      if (blob !== undefined) return blob;
+    }
+    return undefined;
+  }
+
+  /** The session's records in LSN order: calls back with each position. */
+  forEachRecord(sessionId: string, visit: (lsn: Lsn, segment: number, offset: number) => void): void {
+    for (const generation of this.#generations) {
+      const positions = generation.sessions.get(sessionId)?.positions ?? [];
+      for (let i = 0; i + 2 < positions.length; i += 3) {
+        visit(positions[i] as number, positions[i + 1] as number, positions[i + 2] as number);
+      }
+    }
+  }
+
+  has(sessionId: string): boolean {
+    return this.#generations.some((generation) => generation.sessions.has(sessionId));
+  }
+
+  /** Sessions with records here, each with the LSN of its last commit here (0 = none). */
+  sessions(): Map<string, Lsn> {
+    const merged = new Map<string, Lsn>();
+    for (const generation of this.#generations) {
+      for (const [sessionId, { lastCommitLsn }] of generation.sessions) {
+        merged.set(sessionId, Math.max(lastCommitLsn, merged.get(sessionId) ?? 0));
+      }
+    }
+    return merged;
+  }
+
+  /** Records beyond `lsn` go into a new generation. */
+  cut(lsn: Lsn): void {
+    const newest = this.#generations.at(-1);
+    assert(newest !== undefined && newest.lastLsn === Number.POSITIVE_INFINITY, "the newest generation is open");
+    newest.lastLsn = lsn;
+    this.#generations.push(newGeneration());
+  }
+
+  /** Forgets every record up to `lsn`, which must be where a generation was cut. */
+  drop(lsn: Lsn): void {
+    const kept = this.#generations.filter((generation) => generation.lastLsn > lsn);
+    this.#records = 0;
+    for (const generation of kept) {
+      for (const session of generation.sessions.values()) this.#records += session.positions.length / 3;
+    }
+    this.#generations = kept.length > 0 ? kept : [newGeneration()];
+  }
+
+  #generationOf(lsn: Lsn): Generation {
+    const generation = this.#generations.find((candidate) => lsn <= candidate.lastLsn);
+    assert(generation !== undefined, `LSN ${lsn} has a generation`);
+    return generation;
+  }
+}
+
+function newGeneration(): Generation {
+  return { lastLsn: Number.POSITIVE_INFINITY, sessions: new Map(), blobs: new Map(), bytes: 0 };
+}
