@@ -1,4 +1,5 @@
 /** Ids and branded values: what may name a session, a node or a blob. */
+import { storeError } from "./errors.ts";
 import { MAX_ID_BYTES } from "./limits.ts";
 
 /** Lowercase hex SHA-256 of the uncompressed canonical encoding of a value: 64 characters. */
@@ -30,4 +31,13 @@ export function refFromBytes(digest: Uint8Array): BlobRef {
 
 export function refToBytes(ref: string): Uint8Array {
   return Buffer.from(ref, "hex");
+}
+
+/** The session id, or INVALID_ARGUMENT. */
+export function checkSessionId(value: unknown): string {
+  const problem = idProblem(value);
+  if (problem !== undefined) {
+    throw storeError("INVALID_ARGUMENT", { argument: "sessionId" }, `sessionId ${problem}`);
+  }
+  return value as string;
 }

@@ -10,7 +10,7 @@
  * The obvious shape, one machine event per commit, costs ten times the queue (docs/adr/0003). So the machine
  * part is only what an actor must be here: something that owns state and is told about things in turn.
  */
-import { type AnyEventObject, type CallbackActorRef, fromCallback } from "xstate";
+import { type Actor, type AnyEventObject, fromCallback } from "xstate";
 import { assert } from "../assert.ts";
 import { type StoreError, storeError, toStoreError } from "../errors.ts";
 import type { Lsn } from "../ids.ts";
@@ -34,8 +34,8 @@ export type LogWriterEvent =
   | { readonly type: "append"; readonly write: Write }
   /** Calls back when everything appended so far is durable. */
   | { readonly type: "after"; readonly settle: (error: StoreError | undefined) => void }
-  | { readonly type: "log.durable"; readonly lsn: Lsn; readonly segment: number; readonly offset: number }
-  | { readonly type: "log.batchEnd"; readonly lastLsn: Lsn }
+  /** Frames up to `lastLsn` are durable; `positions` has (segment, offset) of each, flat, in LSN order. */
+  | { readonly type: "log.batch"; readonly lastLsn: Lsn; readonly positions: readonly number[] }
   | { readonly type: "log.failed"; readonly error: StoreError };
 
 export interface LogWriterInput {
@@ -45,10 +45,8 @@ export interface LogWriterInput {
   readonly onFailed: (error: StoreError) => void;
 }
 
-export type LogWriterRef = CallbackActorRef<LogWriterEvent, LogWriterInput>;
-
-/** What happens to each frame when it is durable, in LSN order. */
-type Placed = (lsn: Lsn, segment: number, offset: number) => void;
+/** Enters where a frame lies once it is durable. */
+type Placed = (segment: number, offset: number) => void;
 
 interface Settlement {
   readonly lsn: Lsn;
@@ -60,6 +58,8 @@ export const logWriterLogic = fromCallback<LogWriterEvent & AnyEventObject, LogW
   receive((event) => queue.receive(event as LogWriterEvent));
   return () => queue.fail(storeError("STORE_CLOSED", {}, "the store was closed"));
 });
+
+export type LogWriterRef = Actor<typeof logWriterLogic>;
 
 class WriteQueue {
   readonly #log: Log;
@@ -84,9 +84,8 @@ class WriteQueue {
         return this.#append(event.write);
       case "after":
         return this.#after(event.settle);
-      case "log.durable":
-        return this.#place(event.lsn, event.segment, event.offset);
-      case "log.batchEnd":
+      case "log.batch":
+        this.#place(event.positions);
         return this.#settleUpTo(event.lastLsn);
       case "log.failed":
         if (this.#error === undefined) this.#onFailed(event.error);
@@ -105,8 +104,8 @@ class WriteQueue {
       for (const blob of write.blobs) this.#appendBlob(blob);
       const payload = encodeRecord(write.record);
       write.lsn = this.#log.append(payload);
-      const { record } = write;
-      this.#placed.push((lsn, segment, offset) => this.#tail.addRecord(record, lsn, segment, offset, payload.length));
+      const { record, lsn } = write;
+      this.#placed.push((segment, offset) => this.#tail.addRecord(record, lsn, segment, offset, payload.length));
       this.#settlements.push({ lsn: write.lsn, settle: write.settle });
     } catch (error) {
       // Half of a write may be in the ring: nothing can be said about the log any more.
@@ -123,7 +122,7 @@ class WriteQueue {
       const lsn = this.#log.append(payload);
       entry ??= this.#tail.addBlob(blob.ref, blob.blobKind, blob.bytes.length, lsn);
       const { positions } = entry;
-      this.#placed.push((_lsn, segment, offset) => positions.push(segment, offset));
+      this.#placed.push((segment, offset) => positions.push(segment, offset));
     }
   }
 
@@ -133,17 +132,14 @@ class WriteQueue {
     else this.#settlements.push({ lsn: this.#log.lastLsn, settle });
   }
 
-  #place(lsn: Lsn, segment: number, offset: number): void {
-    const placed = this.#placed[this.#placedAt++];
-    assert(placed !== undefined, `frame ${lsn} was appended by this writer`);
-    placed(lsn, segment, offset);
-    if (this.#placedAt === this.#placed.length) {
-      this.#placed = [];
-      this.#placedAt = 0;
-    } else if (this.#placedAt > 4096) {
-      this.#placed = this.#placed.slice(this.#placedAt);
-      this.#placedAt = 0;
+  #place(positions: readonly number[]): void {
+    for (let i = 0; i + 1 < positions.length; i += 2) {
+      const placed = this.#placed[this.#placedAt++];
+      assert(placed !== undefined, "every durable frame was appended by this writer");
+      placed(positions[i] as number, positions[i + 1] as number);
     }
+    this.#placed = this.#placed.slice(this.#placedAt);
+    this.#placedAt = 0;
   }
 
   #settleUpTo(lsn: Lsn): void {
@@ -153,13 +149,8 @@ class WriteQueue {
       this.#settledAt++;
       next.settle(undefined);
     }
-    if (this.#settledAt === this.#settlements.length) {
-      this.#settlements = [];
-      this.#settledAt = 0;
-    } else if (this.#settledAt > 4096) {
-      this.#settlements = this.#settlements.slice(this.#settledAt);
-      this.#settledAt = 0;
-    }
+    this.#settlements = this.#settlements.slice(this.#settledAt);
+    this.#settledAt = 0;
   }
 
   fail(error: StoreError): void {

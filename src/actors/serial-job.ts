@@ -6,11 +6,11 @@
  * 1. Every request is answered: by the run that began after it, or with an error when the machine stops.
  * 2. Requests without a reply (automatic ones) never start a second run behind a running one.
  */
-import { assign, fromPromise, setup } from "xstate";
+import { type Actor, assign, createActor, fromPromise, setup } from "xstate";
 import { type StoreError, storeError, toStoreError } from "../errors.ts";
-import type { Reply } from "./ask.ts";
+import { ask, type Reply } from "./ask.ts";
 
-export interface JobRequest<Reason, Value> {
+interface JobRequest<Reason, Value> {
   readonly reason: Reason;
   /** Absent for automatic requests. */
   readonly reply?: Reply<Value>;
@@ -26,13 +26,43 @@ type JobEvent<Reason, Value> =
   /** No further runs; answers `onStopped` when the running one has ended. */
   | { readonly type: "stop"; readonly onStopped: () => void };
 
-/** `run` does one piece of work for a reason; `onFailed` is told of every failure, also of automatic runs. */
-export function createSerialJob<Reason extends string, Value>(
+/** A running job machine, with plain methods around its events. */
+export class SerialJob<Reason extends string, Value> {
+  readonly #actor: Actor<ReturnType<typeof createJobMachine<Reason, Value>>>;
+
+  /** `run` does one piece of work for a reason; `onFailed` is told of every failure, also of automatic runs. */
+  constructor(run: (reason: Reason) => Promise<Value>, onFailed: (error: StoreError) => void) {
+    this.#actor = createActor(createJobMachine(run, onFailed));
+    this.#actor.subscribe({ error: (error) => onFailed(toStoreError(error)) });
+    this.#actor.start();
+  }
+
+  get isRunning(): boolean {
+    return this.#actor.getSnapshot().matches("working");
+  }
+
+  /** Runs once more unless a run is going on; nobody waits for it. */
+  request(reason: Reason): void {
+    this.#actor.send({ type: "request", request: { reason } });
+  }
+
+  /** The answer of a run that begins after this call. */
+  ask(reason: Reason): Promise<Value> {
+    return ask<JobEvent<Reason, Value>, Value>(this.#actor, (reply) => ({ type: "request", request: { reason, reply } }));
+  }
+
+  /** Lets a running piece end and begins no other; waiting requests are refused. */
+  stop(): Promise<void> {
+    return new Promise((resolve) => this.#actor.send({ type: "stop", onStopped: resolve }));
+  }
+}
+
+function createJobMachine<Reason extends string, Value>(
   run: (reason: Reason) => Promise<Value>,
   onFailed: (error: StoreError) => void,
 ) {
   const stops: (() => void)[] = [];
-  const machine = setup({
+  return setup({
     types: { context: {} as JobContext<Reason, Value>, events: {} as JobEvent<Reason, Value> },
     actors: {
       run: fromPromise<Value, { reason: Reason }>(({ input }) => run(input.reason)),
@@ -104,7 +134,6 @@ export function createSerialJob<Reason extends string, Value>(
       },
     },
   });
-  return machine;
 }
 
 function firstReason<Reason, Value>(context: JobContext<Reason, Value>): Reason {

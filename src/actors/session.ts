@@ -79,6 +79,11 @@ export class SessionCell {
     return this.#visible;
   }
 
+  /** The newest durable state if it was needed before. */
+  get loaded(): SessionState | undefined {
+    return this.#visible;
+  }
+
   get planned(): SessionState {
     return this.#planned ?? this.visible;
   }

@@ -78,6 +78,11 @@ export class Tail {
     return blob;
   }
 
+  /** Forgets a blob whose parts did not all reach the log before a crash. */
+  removeBlob(ref: BlobRef): void {
+    for (const generation of this.#generations) generation.blobs.delete(ref);
+  }
+
   blob(ref: BlobRef): BlobTail | undefined {
     for (let i = this.#generations.length - 1; i >= 0; i--) {
       const blob = this.#generations[i]?.blobs.get(ref);

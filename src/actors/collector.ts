@@ -1,0 +1,94 @@
+/**
+ * Collection of blobs that no head reaches. The worker marks and proposes; this decides.
+ *
+ * 1. From the roll a gc begins with until it ends, every blob a commit names is pinned before its existence
+ *    is tested. A slice whose dead list meets a pinned blob is not published.
+ * 2. Deciding a slice and condemning its dead blobs happen in one turn of the event loop: from then on they
+ *    do not exist for any commit, although the publication is still under way.
+ * 3. Anything that cannot be read ends the gc with nothing more deleted.
+ */
+import type { StoreEvent } from "../contract.ts";
+import { storeError } from "../errors.ts";
+import type { BlobRef } from "../ids.ts";
+import { MAX_GC_USED_BLOBS } from "../limits.ts";
+import type { GcReport } from "../session/types.ts";
+import type { ResolvedOptions } from "./options.ts";
+import type { Publisher } from "./publisher.ts";
+import type { Snapshotter } from "./snapshotter.ts";
+
+export type GcReason = Extract<StoreEvent, { type: "gc" }>["reason"];
+
+export class Collector {
+  readonly #options: ResolvedOptions;
+  readonly #publisher: Publisher;
+  readonly #snapshotter: Snapshotter;
+  /** Blobs named by commits since the running gc began; undefined while none runs. */
+  #pinned: Set<BlobRef> | undefined;
+  #cancelled = false;
+  readonly counters = { count: 0, automatic: 0, deletedBlobs: 0, freedBytes: 0, failed: 0 };
+
+  constructor(parts: { options: ResolvedOptions; publisher: Publisher }, snapshotter: Snapshotter) {
+    this.#options = parts.options;
+    this.#publisher = parts.publisher;
+    this.#snapshotter = snapshotter;
+  }
+
+  /** A commit is about to name these blobs. */
+  pin(refs: readonly BlobRef[]): void {
+    if (this.#pinned === undefined) return;
+    for (const ref of refs) this.#pinned.add(ref);
+  }
+
+  /** Ends a running gc behind its current slice; what was published stays. */
+  cancel(): void {
+    this.#cancelled = true;
+  }
+
+  async run(reason: GcReason): Promise<GcReport> {
+    const started = this.#options.clock.now();
+    try {
+      const { report, freedBytes } = await this.#collect();
+      this.counters.count++;
+      if (reason === "garbage") this.counters.automatic++;
+      this.counters.deletedBlobs += report.deletedBlobCount;
+      this.counters.freedBytes += freedBytes;
+      const durationMs = this.#options.clock.now() - started;
+      this.#options.onEvent({ type: "gc", reason, report, freedBytes, durationMs });
+      return report;
+    } catch (error) {
+      this.counters.failed++;
+      throw error;
+    } finally {
+      this.#pinned = undefined;
+    }
+  }
+
+  async #collect(): Promise<{ report: GcReport; freedBytes: number }> {
+    const publisher = this.#publisher;
+    const marked = await publisher.exclusive.run(async () => {
+      this.#pinned = new Set();
+      await this.#snapshotter.fold("gc");
+      return await publisher.mark();
+    });
+    let deletedBlobCount = 0;
+    let freedBytes = 0;
+    for (const slice of marked.slices) {
+      if (this.#cancelled) break;
+      const pinned = this.#checkPinned();
+      const swept = await publisher.exclusive.run(() => publisher.sweep(marked, slice, pinned));
+      deletedBlobCount += swept.deletedBlobCount;
+      freedBytes += swept.freedBytes;
+    }
+    await publisher.exclusive.run(() => publisher.finishCollection());
+    const { rootCount, retainedBlobCount } = marked;
+    return { report: { rootCount, retainedBlobCount, deletedBlobCount }, freedBytes };
+  }
+
+  #checkPinned(): ReadonlySet<BlobRef> {
+    const pinned = this.#pinned ?? new Set<BlobRef>();
+    if (pinned.size > MAX_GC_USED_BLOBS) {
+      throw storeError("STORE_BUSY", { queuedBytes: 0 }, `the gc was given up: ${pinned.size} blobs were used while it ran; try again when it is quieter`);
+    }
+    return pinned;
+  }
+}

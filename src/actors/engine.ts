@@ -1,0 +1,211 @@
+/**
+ * An open store's parts and how they are joined: log writer, sessions, snapshots, collection. It decides
+ * nothing about sessions and writes no byte itself.
+ *
+ * 1. A write is admitted (open, not poisoned, room in queue and on disk) before it is planned, so a refusal
+ *    for want of room leaves no trace.
+ * 2. `drain` runs in one order: sessions answered, jobs ended, log sealed, threads gone, lock freed last.
+ */
+import type { RecoveryReport, StoreStats, VerifyReport } from "../contract.ts";
+import { type StoreError, storeError, toStoreError } from "../errors.ts";
+import { CLOSE_FOLD_BYTES, LOG_BACKLOG_FACTOR } from "../limits.ts";
+import type { GcReport } from "../session/types.ts";
+import type { Log } from "../wal/log.ts";
+import { withSignal } from "./ask.ts";
+import { Collector, type GcReason } from "./collector.ts";
+import type { Ownership } from "./directory.ts";
+import type { StoreLife } from "./lifecycle.ts";
+import { type LogWriterRef, poisonedError } from "./log-writer.ts";
+import type { ResolvedOptions } from "./options.ts";
+import type { Publisher } from "./publisher.ts";
+import { SessionRegistry } from "./registry.ts";
+import { SerialJob } from "./serial-job.ts";
+import { type SnapshotReason, Snapshotter } from "./snapshotter.ts";
+import type { Source } from "./source.ts";
+import { collectStats } from "./stats.ts";
+import type { Tail } from "./tail.ts";
+
+export interface EngineParts {
+  readonly options: ResolvedOptions;
+  readonly ownership: Ownership;
+  readonly life: StoreLife;
+  readonly log: Log;
+  readonly writer: LogWriterRef;
+  readonly tail: Tail;
+  readonly source: Source;
+  readonly publisher: Publisher;
+  readonly recovery: RecoveryReport;
+}
+
+export class Engine {
+  readonly options: ResolvedOptions;
+  readonly source: Source;
+  readonly recovery: RecoveryReport;
+  readonly sessions: SessionRegistry;
+  readonly #parts: EngineParts;
+  readonly #snapshotter: Snapshotter;
+  readonly #collector: Collector;
+  readonly #snapshots: SerialJob<SnapshotReason, void>;
+  readonly #collections: SerialJob<GcReason, GcReport>;
+  #commits = 0;
+  #intervalTimer: unknown;
+
+  constructor(parts: EngineParts) {
+    this.#parts = parts;
+    this.options = parts.options;
+    this.source = parts.source;
+    this.recovery = parts.recovery;
+    this.sessions = this.#createRegistry();
+    const { onEvent } = this.options;
+    this.#snapshotter = new Snapshotter(parts, () => this.#collectIfDirty());
+    this.#collector = new Collector(parts, this.#snapshotter);
+    this.#snapshots = new SerialJob(
+      (reason) => this.#snapshotter.run(reason),
+      (error) => onEvent({ type: "snapshotFailed", error }),
+    );
+    this.#collections = new SerialJob(
+      (reason) => this.#collector.run(reason),
+      (error) => onEvent({ type: "gcFailed", error }),
+    );
+    this.#armInterval();
+  }
+
+  #createRegistry(): SessionRegistry {
+    const { writer, source, options } = this.#parts;
+    return new SessionRegistry({
+      maxResidentBytes: options.maxResidentBytes,
+      clock: options.clock,
+      onPassivated: (sessions, bytes) => options.onEvent({ type: "passivated", sessions, bytes }),
+      services: {
+        load: (sessionId) => source.load(sessionId),
+        blobKind: (ref) => source.blobKind(ref),
+        pin: (refs) => this.#collector.pin(refs),
+        append: (write) => writer.send({ type: "append", write }),
+        after: (settle) => writer.send({ type: "after", settle }),
+        committed: () => {
+          this.#commits++;
+        },
+        planOptions: { graphPolicy: options.graphPolicy, maxCommitBytes: options.maxCommitBytes },
+      },
+    });
+  }
+
+  /** Throws unless the store may be read. */
+  checkReadable(): void {
+    const { status } = this.#parts.life;
+    if (status !== "open" && status !== "poisoned") throw closedError();
+  }
+
+  /** Throws unless the store accepts writes. */
+  checkOpen(): void {
+    const { life } = this.#parts;
+    if (life.status === "open") return;
+    if (life.status === "poisoned" && life.error !== undefined) throw poisonedError(life.error);
+    throw closedError();
+  }
+
+  /** Throws STORE_BUSY or STORE_FULL when a write of about this size cannot be taken now. */
+  admit(bytes: number): void {
+    const { log, tail, options } = this.#parts;
+    const queued = log.queuedBytes;
+    if (queued > 0 && queued + bytes > options.maxQueuedBytes) throw busyError(queued, "the queue is full");
+    const logBytes = options.snapshot?.logBytes;
+    if (logBytes !== undefined && tail.bytes >= logBytes) {
+      this.#snapshots.request("logBytes");
+      if (tail.bytes >= logBytes * LOG_BACKLOG_FACTOR && this.#snapshots.isRunning) {
+        throw busyError(queued, "snapshots have fallen behind the log");
+      }
+    }
+    if (!log.hasRoom(bytes)) {
+      options.onEvent({ type: "full", neededBytes: bytes });
+      throw storeError("STORE_FULL", { neededBytes: bytes }, `the disk has no room for ${bytes} more bytes of log; free some and send it again`);
+    }
+  }
+
+  snapshot(): Promise<void> {
+    return this.#whenOpen(() => this.#snapshots.ask("call"));
+  }
+
+  gc(signal: AbortSignal | undefined): Promise<GcReport> {
+    return withSignal(signal, () => this.#whenOpen(() => this.#collections.ask("call")));
+  }
+
+  async #whenOpen<Value>(start: () => Promise<Value>): Promise<Value> {
+    this.checkOpen();
+    return await start();
+  }
+
+  async verify(): Promise<VerifyReport> {
+    this.checkReadable();
+    return await this.#parts.publisher.verify();
+  }
+
+  stats(): StoreStats {
+    return collectStats({
+      ...this.#parts,
+      sessions: this.sessions,
+      snapshotter: this.#snapshotter,
+      collector: this.#collector,
+      commits: this.#commits,
+    });
+  }
+
+  /** Finishes what was accepted, then ends everything; the lock is freed last, whatever fails. */
+  async drain(): Promise<void> {
+    const { log, writer, publisher, ownership, life, options } = this.#parts;
+    const started = options.clock.now();
+    options.clock.clearTimeout(this.#intervalTimer);
+    try {
+      await new Promise<void>((resolve) => writer.send({ type: "after", settle: () => resolve() }));
+      this.#collector.cancel();
+      await Promise.all([this.#collections.stop(), this.#snapshots.stop()]);
+      if (life.error === undefined) await this.#foldLongTail();
+    } finally {
+      this.sessions.stop();
+      try {
+        await publisher.close();
+        await log.close();
+      } finally {
+        writer.stop();
+        ownership.release();
+      }
+    }
+    options.onEvent({ type: "closed", durationMs: options.clock.now() - started });
+  }
+
+  /** A long tail would make the next open slow. A fold that fails costs only that. */
+  async #foldLongTail(): Promise<void> {
+    const { tail, options } = this.#parts;
+    if (options.snapshot === undefined || tail.bytes <= CLOSE_FOLD_BYTES) return;
+    try {
+      await this.#snapshotter.run("close");
+    } catch (error) {
+      options.onEvent({ type: "snapshotFailed", error: toStoreError(error) });
+    }
+  }
+
+  #collectIfDirty(): void {
+    const { gc } = this.options;
+    const { deadBytes, packs } = this.#parts.publisher.manifest;
+    const packBytes = packs.reduce((sum, pack) => sum + pack.bytes, 0);
+    if (gc === undefined || this.#parts.life.status !== "open") return;
+    if (deadBytes >= gc.minBytes && deadBytes >= gc.garbageRatio * packBytes) this.#collections.request("garbage");
+  }
+
+  #armInterval(): void {
+    const intervalMs = this.options.snapshot?.intervalMs;
+    if (intervalMs === undefined) return;
+    this.#intervalTimer = this.options.clock.setTimeout(() => {
+      if (this.#parts.life.status === "open" && !this.#parts.tail.isEmpty) this.#snapshots.request("interval");
+      this.#armInterval();
+    }, intervalMs);
+  }
+}
+
+function closedError(): StoreError {
+  return storeError("STORE_CLOSED", {}, "the store is closed; open it again");
+}
+
+function busyError(queuedBytes: number, why: string): StoreError {
+  return storeError("STORE_BUSY", { queuedBytes }, `${why} (${queuedBytes} bytes wait); send it again a little later`);
+}

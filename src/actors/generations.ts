@@ -1,0 +1,55 @@
+/**
+ * Which manifest a store goes on from. The newest one counts; if it, or a file it names, is damaged, the
+ * older generation is used with its longer log, and that is reported.
+ *
+ * 1. Nothing is removed here: what is left over is only known after the tail was replayed.
+ */
+import { isStoreError, type StoreError, storeError } from "../errors.ts";
+import { type Manifest, manifestNumber, readManifest } from "../snapshot/manifest.ts";
+import { SnapshotView } from "../snapshot/view.ts";
+import type { Vfs } from "../vfs/vfs.ts";
+
+export interface Generations {
+  readonly manifest: Manifest;
+  readonly view: SnapshotView;
+  /** The next older valid manifest, whose files are kept. */
+  readonly previous: Manifest | undefined;
+  /** Highest number of any manifest in the directory, valid or not: the next one is above it. */
+  readonly highestNumber: number;
+  readonly warnings: readonly string[];
+}
+
+/** Numbers of the manifests in a store's directory, newest first. */
+export function listManifests(vfs: Vfs, root: string): number[] {
+  return vfs
+    .list(root)
+    .map(manifestNumber)
+    .filter((number) => number !== undefined)
+    .sort((a, b) => b - a);
+}
+
+/** The generation to open. CORRUPT when no manifest and its files can be read. */
+export function chooseGeneration(vfs: Vfs, root: string, storeId: Uint8Array): Generations {
+  const numbers = listManifests(vfs, root);
+  const warnings: string[] = [];
+  let first: StoreError | undefined;
+  let chosen: { manifest: Manifest; view: SnapshotView } | undefined;
+  for (const number of numbers) {
+    try {
+      const manifest = readManifest(vfs, root, number, storeId);
+      if (chosen !== undefined) return { ...chosen, previous: manifest, highestNumber: numbers[0] ?? 0, warnings };
+      chosen = { manifest, view: SnapshotView.open(vfs, root, manifest) };
+    } catch (error) {
+      if (isStoreError(error, "FORMAT_UNSUPPORTED") || !isDamage(error)) throw error;
+      first ??= error;
+      warnings.push(error.message);
+    }
+  }
+  if (chosen !== undefined) return { ...chosen, previous: undefined, highestNumber: numbers[0] ?? 0, warnings };
+  throw first ?? storeError("CORRUPT", { file: `${root}/manifest-000001` }, `${root} has no manifest`);
+}
+
+/** Damage of a file, which the older generation may not share; anything else is not for us to work around. */
+function isDamage(error: unknown): error is StoreError {
+  return isStoreError(error, "CORRUPT") || (isStoreError(error, "STORE_IO") && error.errno === "ENOENT");
+}

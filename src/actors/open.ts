@@ -1,0 +1,156 @@
+/**
+ * Opening a store: own the directory, choose the generation, replay the tail, join the parts.
+ *
+ * 1. The lock is taken before anything is read that a decision rests on, and freed when opening fails.
+ * 2. Nothing is removed before the tail has been replayed.
+ * 3. The work depends on manifest, footers and tail, not on how many sessions are stored.
+ */
+import { createActor } from "xstate";
+import type { RecoveryReport } from "../contract.ts";
+import { storeError, toStoreError } from "../errors.ts";
+import { createLog, type Log, type LogConfig, type LogListener, openLog } from "../wal/log.ts";
+import type { Vfs } from "../vfs/vfs.ts";
+import { abortedError } from "./ask.ts";
+import { type Ownership, ownDirectoryWithin } from "./directory.ts";
+import { Engine } from "./engine.ts";
+import { chooseGeneration, createFirstGeneration, type Generations } from "./generations.ts";
+import type { StoreLife } from "./lifecycle.ts";
+import { logWriterLogic, type LogWriterRef } from "./log-writer.ts";
+import type { ResolvedOptions } from "./options.ts";
+import { Publisher } from "./publisher.ts";
+import { TailReplay } from "./replay.ts";
+import { Source } from "./source.ts";
+import { Tail } from "./tail.ts";
+
+export interface OpenInput {
+  readonly root: string;
+  readonly options: ResolvedOptions;
+  readonly signal: AbortSignal | undefined;
+  readonly life: StoreLife;
+}
+
+export async function openEngine(input: OpenInput): Promise<Engine> {
+  const { root, options, signal } = input;
+  refuseNetwork(options, root);
+  const { clock } = options;
+  const ownership = await ownDirectoryWithin(options.vfs, root, { ms: options.lockWaitMs, now: () => clock.now(), signal });
+  try {
+    if (signal?.aborted === true) throw abortedError(signal);
+    return await openOwned(input, ownership);
+  } catch (error) {
+    ownership.release();
+    throw toStoreError(error);
+  }
+}
+
+async function openOwned(input: OpenInput, ownership: Ownership): Promise<Engine> {
+  const { root, options, life } = input;
+  const started = options.clock.now();
+  const config = logConfig(options, root, ownership.storeId);
+  if (ownership.isNew) createFirstGeneration(options.vfs, root, ownership.storeId, createLog(config));
+  const generations = chooseGeneration(options.vfs, root, ownership.storeId);
+  const tail = new Tail();
+  const replay = new TailReplay(tail, config.directory);
+  const listener = new WriterListener();
+  let log: Log | undefined;
+  try {
+    const opened = await openLog(config, generations.manifest.log, replay.onRecord, listener);
+    log = opened.log;
+    replay.finish();
+    const recovery: RecoveryReport = {
+      cleanClose: opened.recovery.cleanClose,
+      replayedRecords: opened.recovery.replayedRecords,
+      replayedBytes: opened.recovery.replayedBytes,
+      tornBytes: opened.recovery.tornBytes,
+      durationMs: options.clock.now() - started,
+    };
+    const engine = join(input, { ownership, generations, tail, log, listener, recovery, config });
+    const warnings = [...generations.warnings, ...opened.recovery.warnings];
+    if (!recovery.cleanClose || warnings.length > 0) options.onEvent({ type: "recovered", report: recovery, warnings });
+    return engine;
+  } catch (error) {
+    generations.view.release();
+    await log?.close();
+    throw life.error ?? error;
+  }
+}
+
+interface Opened {
+  readonly ownership: Ownership;
+  readonly generations: Generations;
+  readonly tail: Tail;
+  readonly log: Log;
+  readonly listener: WriterListener;
+  readonly recovery: RecoveryReport;
+  readonly config: LogConfig;
+}
+
+function join({ root, options, life }: OpenInput, opened: Opened): Engine {
+  const { ownership, generations, tail, log, listener, recovery, config } = opened;
+  const onFailed = (error: ReturnType<typeof toStoreError>): void => {
+    options.onEvent({ type: "poisoned", error });
+    life.failed(error);
+  };
+  const writer = createActor(logWriterLogic, { input: { log, tail, onFailed } });
+  writer.subscribe({ error: (error) => onFailed(toStoreError(error)) });
+  writer.start();
+  listener.writer = writer;
+  const poison = (error: ReturnType<typeof toStoreError>): void => writer.send({ type: "log.failed", error });
+  const publisher = new Publisher({ root, options, generations, log, storeId: ownership.storeId, poison });
+  const source = new Source({
+    view: () => publisher.view,
+    tail,
+    readFrame: (segment, offset) => log.read(segment, offset),
+    segmentName: (segment) => segmentPath(config.directory, segment),
+    receiptsKept: options.receiptsKept,
+    isCondemned: (ref) => publisher.isCondemned(ref),
+  });
+  return new Engine({ options, ownership, life, log, writer, tail, source, publisher, recovery });
+}
+
+/** Hands what the log tells to the log writer, one event a batch; the writer exists only after the log does. */
+class WriterListener implements LogListener {
+  writer: LogWriterRef | undefined;
+  /** Pairs (segment, offset) of the batch's frames, flat. */
+  #positions: number[] = [];
+
+  durable(_lsn: number, segment: number, offset: number): void {
+    this.#positions.push(segment, offset);
+  }
+  batchEnd(lastLsn: number): void {
+    const positions = this.#positions;
+    this.#positions = [];
+    this.writer?.send({ type: "log.batch", lastLsn, positions });
+  }
+  failed(error: ReturnType<typeof toStoreError>): void {
+    this.writer?.send({ type: "log.failed", error });
+  }
+}
+
+function logConfig(options: ResolvedOptions, root: string, storeId: Uint8Array): LogConfig {
+  const { vfs, segmentBytes, sync, syncIntervalMs } = options;
+  const mode = vfs.kind === "disk" ? "thread" : "inline";
+  return { vfs, directory: `${root}/wal`, storeId, segmentBytes, sync, syncIntervalMs, mode };
+}
+
+function segmentPath(directory: string, segment: number): string {
+  return `${directory}/${segment.toString(16).padStart(16, "0")}.wal`;
+}
+
+function refuseNetwork({ vfs, allowNetworkFileSystem }: ResolvedOptions, root: string): void {
+  const { name, network } = vfs.fileSystem(existingAncestor(vfs, root));
+  if (!network || allowNetworkFileSystem) return;
+  throw storeError(
+    "UNSAFE_FILE_SYSTEM",
+    { path: root, fileSystem: name },
+    `${root} is on ${name}, where locks and syncs cannot be trusted; use a local disk, or set allowNetworkFileSystem`,
+  );
+}
+
+function existingAncestor(vfs: Vfs, path: string): string {
+  let candidate = path;
+  while (candidate.length > 1 && vfs.stat(candidate) === undefined) {
+    candidate = candidate.slice(0, Math.max(1, candidate.lastIndexOf("/")));
+  }
+  return candidate;
+}

@@ -1,0 +1,112 @@
+/**
+ * A store's state at one moment, read beside a live owner and without its lock. The owner may publish,
+ * roll and recycle while we read, so an answer counts only if the newest manifest did not change meanwhile.
+ */
+import type { RecoveryReport, VerifyReport } from "../contract.ts";
+import { storeError } from "../errors.ts";
+import { checkStore } from "../snapshot/check.ts";
+import type { Manifest } from "../snapshot/manifest.ts";
+import type { SessionState } from "../session/state.ts";
+import { scanLog } from "../wal/log.ts";
+import type { Vfs } from "../vfs/vfs.ts";
+import { readStoreId } from "./directory.ts";
+import { chooseGeneration, listManifests } from "./generations.ts";
+import { TailReplay } from "./replay.ts";
+import { Source } from "./source.ts";
+import { Tail } from "./tail.ts";
+
+/** Attempts before a store that changes faster than we read is reported. */
+const MAX_ATTEMPTS = 10;
+/** Loaded sessions a view keeps. */
+const KEPT_STATES = 16;
+
+export interface StoreView {
+  readonly manifest: Manifest;
+  readonly recovery: RecoveryReport;
+  readonly source: Source;
+  state(sessionId: string): SessionState;
+  verify(): VerifyReport;
+  release(): void;
+}
+
+export function openView(vfs: Vfs, root: string): StoreView {
+  for (let attempt = 1; ; attempt++) {
+    const before = newest(vfs, root);
+    try {
+      const view = readView(vfs, root);
+      if (newest(vfs, root) === before || attempt === MAX_ATTEMPTS) return view;
+      view.release();
+    } catch (error) {
+      if (attempt === MAX_ATTEMPTS || newest(vfs, root) === before) throw error;
+    }
+  }
+}
+
+function newest(vfs: Vfs, root: string): number {
+  return vfs.stat(root)?.kind === "directory" ? (listManifests(vfs, root)[0] ?? 0) : 0;
+}
+
+function readView(vfs: Vfs, root: string): StoreView {
+  const started = performance.now();
+  const storeId = readStoreId(vfs, root);
+  if (newest(vfs, root) === 0) {
+    throw storeError("NOT_A_STORE", { path: root }, `${root} holds a store whose creation was not finished; open it for writing once`);
+  }
+  const { manifest, view } = chooseGeneration(vfs, root, storeId);
+  try {
+    const directory = `${root}/wal`;
+    const tail = new Tail();
+    const replay = new TailReplay(tail, directory);
+    const payloads = new Map<string, Uint8Array>();
+    const scan = scanLog(vfs, directory, storeId, manifest.log, undefined, (lsn, segment, offset, payload) => {
+      // The owner may recycle the segment, so the view keeps what it needs of it.
+      payloads.set(`${segment}:${offset}`, Buffer.from(payload));
+      replay.onRecord(lsn, segment, offset, payload);
+    });
+    replay.finish();
+    const source = new Source({
+      view: () => view,
+      tail,
+      readFrame: (segment, offset) => payloads.get(`${segment}:${offset}`) ?? new Uint8Array(),
+      segmentName: (segment) => `${directory}/${segment.toString(16).padStart(16, "0")}.wal`,
+      receiptsKept: 0,
+      isCondemned: () => false,
+    });
+    const { cleanClose, replayedRecords, replayedBytes, tornBytes } = scan;
+    const recovery = { cleanClose, replayedRecords, replayedBytes, tornBytes, durationMs: performance.now() - started };
+    const states = new StateCache(source);
+    return {
+      manifest,
+      recovery,
+      source,
+      state: (sessionId) => states.get(sessionId),
+      verify: () => checkStore(vfs, root, manifest),
+      release: () => view.release(),
+    };
+  } catch (error) {
+    view.release();
+    throw error;
+  }
+}
+
+/** The last few loaded sessions; a view never changes, so they stay right. */
+class StateCache {
+  readonly #source: Source;
+  readonly #states = new Map<string, SessionState>();
+  constructor(source: Source) {
+    this.#source = source;
+  }
+  get(sessionId: string): SessionState {
+    const known = this.#states.get(sessionId);
+    if (known !== undefined) return known;
+    const state = this.#source.load(sessionId);
+    this.#states.set(sessionId, state);
+    if (this.#states.size > KEPT_STATES) {
+      for (const oldest of this.#states.keys()) {
+        this.#states.delete(oldest);
+        break;
+      }
+    }
+    return state;
+  }
+}

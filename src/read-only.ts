@@ -1,0 +1,154 @@
+/**
+ * The read-only view: no lock, not one byte written, also beside a live owner. A view is of one moment: the
+ * newest manifest's snapshot (whose files it keeps open) and the tail's records, held in memory.
+ *
+ * 1. Everything shown was acknowledged: the tail is replayed up to what TAIL and the frames themselves prove.
+ * 2. A view never changes under a reader; `refresh` makes a new one and then swaps.
+ * 3. What the owner removed meanwhile is VIEW_EXPIRED or tried again, never other data.
+ */
+import { resolve as resolvePath } from "node:path";
+import { abortedError } from "./actors/ask.ts";
+import { openView, type StoreView } from "./actors/view-of-moment.ts";
+import { readMeta, readNodeOf, readSessionOf } from "./actors/reads.ts";
+import type { CallOptions, ListOptions, ReadOnlyStore, RecoveryReport, SessionReader, VerifyReport } from "./contract.ts";
+import { isStoreError, type StoreError, storeError, toStoreError } from "./errors.ts";
+import { checkSessionId } from "./ids.ts";
+import { listSessionsOf } from "./list-sessions.ts";
+import { prepareNodeId, prepareScope } from "./session/prepare.ts";
+import type {
+  Json, PersistedSessionRead, SessionEvent, SessionMeta, SessionNodeRecord, SessionPickerInfo, SessionReadScope,
+} from "./session/types.ts";
+import type { SessionState } from "./session/state.ts";
+import { diskVfs } from "./vfs/disk.ts";
+import type { Vfs } from "./vfs/vfs.ts";
+
+export interface ReadOnlyOptions extends CallOptions {
+  /** For tests. */
+  vfs?: Vfs;
+}
+
+/**
+ * A view of the store in `directory` as it is now. Rejects with NOT_A_STORE, FORMAT_UNSUPPORTED, CORRUPT,
+ * STORE_IO or ABORTED.
+ */
+export async function openStoreReadOnly(directory: string, options: ReadOnlyOptions = {}): Promise<ReadOnlyStore> {
+  if (typeof directory !== "string" || directory === "") {
+    throw storeError("INVALID_ARGUMENT", { argument: "directory" }, "directory must be a non-empty path");
+  }
+  if (options.signal?.aborted === true) throw abortedError(options.signal);
+  const vfs = options.vfs ?? diskVfs;
+  const root = vfs.kind === "disk" ? resolvePath(directory).replaceAll("\\", "/") : directory;
+  return new View(vfs, root, openView(vfs, root));
+}
+
+const WRITES = [
+  "commitRuntimeState", "saveSessionMeta", "tombstoneNodes", "vacuum", "gcUnreachable",
+  "deleteSession", "snapshot", "gc",
+] as const;
+
+class View implements ReadOnlyStore {
+  readonly #vfs: Vfs;
+  readonly #root: string;
+  #view: StoreView;
+  #closed = false;
+
+  constructor(vfs: Vfs, root: string, view: StoreView) {
+    this.#vfs = vfs;
+    this.#root = root;
+    this.#view = view;
+    refuseWrites(this);
+  }
+
+  get recovery(): RecoveryReport {
+    return this.#view.recovery;
+  }
+
+  session<Event = SessionEvent, Body = Json>(sessionId: string): SessionReader<Event, Body> {
+    const id = checkSessionId(sessionId);
+    const read = <Value>(options: CallOptions | undefined, get: (view: StoreView, state: SessionState) => Value) =>
+      this.#read(options, (view) => get(view, view.state(id)));
+    const reader: SessionReader<Event, Body> = {
+      sessionId: id,
+      loadSession: (scope?: SessionReadScope, options?: CallOptions) =>
+        this.#checked(
+          () => prepareScope(scope),
+          (checked) =>
+            read<PersistedSessionRead<Event, Body> | undefined>(options, (view, state) =>
+              readSessionOf<Event, Body>(view.source, state, checked),
+            ),
+        ),
+      loadNode: (nodeId: string, options?: CallOptions) =>
+        this.#checked(
+          () => prepareNodeId(nodeId),
+          (checked) =>
+            read<SessionNodeRecord<Event, Body> | undefined>(options, (_view, state) =>
+              readNodeOf<Event, Body>(state, checked),
+            ),
+        ),
+      loadSessionMeta: (options?: CallOptions) =>
+        read<SessionMeta | undefined>(options, (_view, state) => readMeta(state)),
+    };
+    refuseWrites(reader);
+    return reader;
+  }
+
+  listSessions(options?: ListOptions): AsyncIterable<SessionPickerInfo> {
+    return listSessionsOf({ source: this.#view.source, resident: () => undefined, check: () => this.#check() }, options);
+  }
+
+  verify(options?: CallOptions): Promise<VerifyReport> {
+    return this.#read(options, (view) => view.verify());
+  }
+
+  refresh(options?: CallOptions): Promise<void> {
+    return this.#read(options, (old) => {
+      this.#view = openView(this.#vfs, this.#root);
+      old.release();
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#view.release();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #checked<Checked, Value>(check: () => Checked, then: (checked: Checked) => Promise<Value>): Promise<Value> {
+    this.#check();
+    return await then(check());
+  }
+
+  async #read<Value>(options: CallOptions | undefined, read: (view: StoreView) => Value): Promise<Value> {
+    this.#check();
+    if (options?.signal?.aborted === true) throw abortedError(options.signal);
+    try {
+      return read(this.#view);
+    } catch (error) {
+      throw expired(toStoreError(error));
+    }
+  }
+
+  #check(): void {
+    if (this.#closed) throw storeError("STORE_CLOSED", {}, "the view is closed; open it again");
+  }
+}
+
+/** A file that is gone was removed by the owner: the view is too old. */
+function expired(error: StoreError): StoreError {
+  if (!isStoreError(error, "STORE_IO") || error.errno !== "ENOENT") return error;
+  return storeError("VIEW_EXPIRED", { file: error.path }, `the owner removed ${error.path}, which this view needs; refresh it`, error);
+}
+
+/** Callers from JavaScript meet a typed refusal instead of "is not a function". */
+function refuseWrites(target: object): void {
+  for (const operation of WRITES) {
+    Object.defineProperty(target, operation, {
+      enumerable: false,
+      value: () => Promise.reject(storeError("READ_ONLY", { operation }, `${operation} is not possible on a read-only store`)),
+    });
+  }
+}

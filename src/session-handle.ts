@@ -1,0 +1,119 @@
+/**
+ * A handle: the eight operations bound to one session id. Arguments are checked and encoded here, before
+ * the call returns its promise; everything else is decided by the session's actor. Handles hold no state.
+ */
+import { abortedError, type Reply } from "./actors/ask.ts";
+import type { Engine } from "./actors/engine.ts";
+import { bindWrite, type WritePlan } from "./actors/session.ts";
+import { readMeta, readNodeOf, readSessionOf } from "./actors/reads.ts";
+import type { CallOptions, RuntimePersistence } from "./contract.ts";
+import { toStoreError } from "./errors.ts";
+import { planMeta, planTombstone, planVacuum } from "./session/plan.ts";
+import { prepareCommit, prepareMeta, prepareNodeId, prepareNodeIds, prepareScope } from "./session/prepare.ts";
+import type { SessionState } from "./session/state.ts";
+import type {
+  GcReport, Json, PersistedSessionRead, RuntimeCommit, RuntimeCommitResult, SessionEvent, SessionMeta,
+  SessionNodeRecord, SessionReadScope, VacuumReport,
+} from "./session/types.ts";
+
+/** Bytes that a small record may add to the queue. */
+const SMALL_WRITE_BYTES = 4096;
+
+export class SessionHandle<Event = SessionEvent, Body = Json> implements RuntimePersistence<Event, Body> {
+  readonly sessionId: string;
+  readonly #engine: Engine;
+
+  constructor(engine: Engine, sessionId: string) {
+    this.#engine = engine;
+    this.sessionId = sessionId;
+  }
+
+  commitRuntimeState(commit: RuntimeCommit<Event, Body>, options?: CallOptions): Promise<RuntimeCommitResult> {
+    return answer<RuntimeCommitResult>(options, (reply) => {
+      this.#engine.checkOpen();
+      const { maxCommitBytes } = this.#engine.options;
+      const prepared = prepareCommit(commit, this.sessionId, { maxCommitBytes });
+      this.#engine.admit(prepared.newBytes);
+      this.#engine.sessions.get(this.sessionId).send({ type: "commit", prepared, reply });
+    });
+  }
+
+  saveSessionMeta(meta: SessionMeta, options?: CallOptions): Promise<void> {
+    return answer<void>(options, (reply) => {
+      this.#engine.checkOpen();
+      const prepared = prepareMeta(meta, this.sessionId);
+      this.#write((state) => planMeta(state, prepared), reply);
+    });
+  }
+
+  tombstoneNodes(nodeIds: readonly string[], options?: CallOptions): Promise<void> {
+    return answer<void>(options, (reply) => {
+      this.#engine.checkOpen();
+      const ids = prepareNodeIds(nodeIds);
+      this.#write((state) => planTombstone(state, ids, this.#engine.options.graphPolicy), reply);
+    });
+  }
+
+  vacuum(options?: CallOptions): Promise<VacuumReport> {
+    return answer<VacuumReport>(options, (reply) => {
+      this.#engine.checkOpen();
+      this.#write((state) => planVacuum(state), reply);
+    });
+  }
+
+  gcUnreachable(options?: CallOptions): Promise<GcReport> {
+    return this.#engine.gc(options?.signal);
+  }
+
+  loadSession(
+    scope?: SessionReadScope,
+    options?: CallOptions,
+  ): Promise<PersistedSessionRead<Event, Body> | undefined> {
+    return answer<PersistedSessionRead<Event, Body> | undefined>(options, (reply) => {
+      this.#engine.checkReadable();
+      const checked = prepareScope(scope);
+      this.#read((state) => readSessionOf<Event, Body>(this.#engine.source, state, checked), reply);
+    });
+  }
+
+  loadNode(nodeId: string, options?: CallOptions): Promise<SessionNodeRecord<Event, Body> | undefined> {
+    return answer<SessionNodeRecord<Event, Body> | undefined>(options, (reply) => {
+      this.#engine.checkReadable();
+      const checked = prepareNodeId(nodeId);
+      this.#read((state) => readNodeOf<Event, Body>(state, checked), reply);
+    });
+  }
+
+  loadSessionMeta(options?: CallOptions): Promise<SessionMeta | undefined> {
+    return answer<SessionMeta | undefined>(options, (reply) => {
+      this.#engine.checkReadable();
+      this.#read(readMeta, reply);
+    });
+  }
+
+  #write<Value>(plan: (state: SessionState) => WritePlan<Value>, reply: Reply<Value>): void {
+    this.#engine.admit(SMALL_WRITE_BYTES);
+    this.#engine.sessions.get(this.sessionId).send({ type: "write", request: bindWrite(plan, reply) });
+  }
+
+  #read<Value>(read: (state: SessionState) => Value, reply: Reply<Value>): void {
+    this.#engine.sessions.get(this.sessionId).send({
+      type: "read",
+      read: (state) => reply.resolve(read(state)),
+      fail: (error) => reply.reject(error),
+    });
+  }
+}
+
+/** A promise that `start` answers through its reply; what `start` throws is the answer too. */
+function answer<Value>(options: CallOptions | undefined, start: (reply: Reply<Value>) => void): Promise<Value> {
+  return new Promise<Value>((resolve, reject) => {
+    const signal = options?.signal;
+    if (signal?.aborted === true) return reject(abortedError(signal));
+    try {
+      start({ resolve, reject });
+    } catch (error) {
+      reject(toStoreError(error));
+    }
+  });
+}
