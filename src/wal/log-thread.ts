@@ -1,0 +1,50 @@
+/**
+ * The log's own thread: drains the ring and sleeps in `Atomics.wait` while there is nothing to do. Synchronous
+ * calls only, so that nothing of the log ever waits behind libuv's pool.
+ */
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { assert, defined } from "../assert.ts";
+import { createDiskVfs } from "../vfs/disk.ts";
+import { Drain } from "./drain.ts";
+import { Ring } from "./ring.ts";
+import type { LogThreadData } from "./thread-data.ts";
+import { SpareGate, Word, wake } from "./words.ts";
+import { LogWriter } from "./writer.ts";
+
+function run(data: LogThreadData, port: MessagePort): void {
+  const { words, segmentBytes } = data;
+  const place = { vfs: createDiskVfs(), directory: data.directory, storeId: data.storeId };
+  const gate = new SpareGate(words, segmentBytes, () => wake(words, Word.supplyWake));
+  const synced = (): void => void Atomics.add(words, Word.syncs, 1);
+  const drain = new Drain({
+    ring: new Ring(data.ring, words),
+    writer: new LogWriter(place, data.position, segmentBytes, (bytes) => gate.take(bytes), synced),
+    gate,
+    sync: data.sync,
+    syncIntervalMs: data.syncIntervalMs,
+    takeExternal: () => receiveImage(port),
+    answer: (answer) => port.postMessage(answer),
+    now: () => performance.now(),
+  });
+  for (;;) {
+    let result = drain.step();
+    if (result === "worked") continue;
+    const generation = Atomics.load(words, Word.logWake);
+    // Announced before looking once more: whoever puts something afterwards sees it and wakes this thread.
+    Atomics.store(words, Word.logAsleep, 1);
+    result = drain.step();
+    if (result === "ended") return;
+    if (result !== "worked") Atomics.wait(words, Word.logWake, generation, drain.dueIn);
+    Atomics.store(words, Word.logAsleep, 0);
+  }
+}
+
+/** The main thread sends the image before it puts the command, so it is there. */
+function receiveImage(port: MessagePort): Uint8Array {
+  const received: unknown = receiveMessageOnPort(port)?.message;
+  assert(received instanceof Uint8Array, "an external frame arrives before its command");
+  return received;
+}
+
+// One checked edge: the data is what startThread was given.
+run(workerData as LogThreadData, defined(parentPort, "this runs as a thread"));

@@ -1,0 +1,184 @@
+/**
+ * The door of the write-ahead log, and the only one: create, open, read without owning, verify. It
+ * deliberately knows nothing of what a record means.
+ *
+ * 1. A record is `durable` when the sync policy's promise holds for it, in LSN order, and never before.
+ * 2. One failed write or sync ends the log for good; the store is reopened, and recovery decides.
+ * 3. Damage to anything that may have been acknowledged is `CORRUPT { file, offset }`; what was begun and
+ *    never acknowledged is cut, kept in quarantine, and reported.
+ */
+import { defined } from "../assert.ts";
+import { systemClock } from "../clock.ts";
+import type { Lsn } from "../ids.ts";
+import { MIB, RING_BYTES } from "../limits.ts";
+import type { Vfs } from "../vfs/vfs.ts";
+import type { LogStart, OnRecord } from "./chain.ts";
+import { Drain } from "./drain.ts";
+import { type LogPlace, openSegment, randomSalt, type SegmentSource } from "./files.ts";
+import type { HostEvents, LogHost } from "./host.ts";
+import { InlineHost } from "./inline-host.ts";
+import { type LogStats, MainLog } from "./main-log.ts";
+import { LogReader } from "./reader.ts";
+import { createFirst, type LogRecovery, type Reopened, reopen } from "./reopen.ts";
+import { Ring } from "./ring.ts";
+import { SEAL_RESERVE_BYTES } from "./segment.ts";
+import { Supply } from "./supply.ts";
+import { ThreadHost } from "./thread-host.ts";
+import type { LogConfig, LogListener, SyncPolicy } from "./types.ts";
+import { type LogProblem, scanSealed, scanTail, verifySegments } from "./view.ts";
+import { SpareGate, WORD_COUNT, Word } from "./words.ts";
+import { LogWriter } from "./writer.ts";
+
+export type { LogConfig, LogListener, LogProblem, LogRecovery, LogStart, LogStats, OnRecord, SyncPolicy };
+
+/** Inline there is no parallel reader to keep busy, and simulations open very many logs. */
+const INLINE_RING_BYTES = 1 * MIB;
+
+export interface Log {
+  readonly lastLsn: Lsn;
+  readonly durableLsn: Lsn;
+  /** Bytes of frames appended and not yet durable. */
+  readonly queuedBytes: number;
+  /** Queues a record behind all others; the payload is copied before this returns. */
+  append(payload: Uint8Array): Lsn;
+  /** False when the disk is full and the segments there are cannot hold what is queued and `bytes` more. */
+  hasRoom(bytes: number): boolean;
+  /** Everything appended before is durable and sealed, and the next segment's LINK is durable. */
+  roll(): Promise<LogStart>;
+  /** Payload of a durable DATA frame, verified; CORRUPT on damage. */
+  read(segment: number, offset: number): Uint8Array;
+  /** Segments numbered below are needed no more; with `scrub` their bytes leave the disk. */
+  retire(below: number, options: { readonly scrub: boolean }): void;
+  stats(): LogStats;
+  /** Drains, seals, ends the threads, closes the files. After a failure it only ends and closes. */
+  close(): Promise<void>;
+}
+
+/** Makes the log of a fresh store: `wal/`, its first segment, TAIL, all synced. */
+export function createLog(config: LogConfig): LogStart {
+  return createFirst(placeOf(config), sourceOf(config));
+}
+
+/** Reads the log from `start`, hands every record to `onRecord`, and opens it behind them. */
+export function openLog(
+  config: LogConfig,
+  start: LogStart,
+  onRecord: OnRecord,
+  listener: LogListener,
+): Promise<{ log: Log; recovery: LogRecovery }> {
+  // A promise, so that a failure to recover is one too.
+  return new Promise((resolve) => {
+    const place = placeOf(config);
+    const reopened = reopen(place, start, sourceOf(config), onRecord);
+    resolve({ log: startLog(config, place, reopened, listener), recovery: reopened.recovery });
+  });
+}
+
+/**
+ * Reads a log without owning it. With `until`: exactly the sealed segments before that start. Without: the
+ * whole log as far as it is proven durable, perhaps beside a live owner.
+ */
+export function scanLog(
+  vfs: Vfs,
+  directory: string,
+  storeId: Uint8Array,
+  start: LogStart,
+  until: LogStart | undefined,
+  onRecord: OnRecord,
+): LogRecovery {
+  const place = { vfs, directory, storeId };
+  return until === undefined ? scanTail(place, start, onRecord) : scanSealed(place, start, until, onRecord);
+}
+
+/** Everything that is wrong with the log from `start`, in order; empty if nothing is. */
+export function verifyLog(vfs: Vfs, directory: string, storeId: Uint8Array, start: LogStart): LogProblem[] {
+  return verifySegments({ vfs, directory, storeId }, start);
+}
+
+/** Reads single frames of a log that this process does not own. */
+export function openLogReader(vfs: Vfs, directory: string, storeId: Uint8Array): LogReader {
+  return new LogReader({ vfs, directory, storeId });
+}
+
+function startLog(config: LogConfig, place: LogPlace, reopened: Reopened, listener: LogListener): Log {
+  const { position, recyclable } = reopened;
+  const shared = config.mode === "thread";
+  const ringBytes = config.ringBytes ?? (shared ? RING_BYTES : INLINE_RING_BYTES);
+  const words = new Int32Array(new SharedArrayBuffer(4 * WORD_COUNT));
+  const ringBuffer = new SharedArrayBuffer(ringBytes);
+  const main = new MainLog({
+    place,
+    segmentBytes: config.segmentBytes,
+    listener,
+    ring: new Ring(ringBuffer, words),
+    words,
+    lastLsn: position.lsn,
+    activeSegment: position.segment,
+    room: roomBehind(place, position),
+  });
+  const events: HostEvents = {
+    answer: (answer) => main.onAnswer(answer),
+    died: (error) => main.onFailure(error),
+  };
+  const common = {
+    directory: config.directory,
+    storeId: config.storeId,
+    segmentBytes: config.segmentBytes,
+    words,
+  };
+  const host: LogHost = shared
+    ? new ThreadHost(
+        { ...common, ring: ringBuffer, position, sync: config.sync, syncIntervalMs: config.syncIntervalMs },
+        { ...common, active: position.segment, recyclable },
+        events,
+      )
+    : inlineHost(config, place, reopened, { words, ring: new Ring(ringBuffer, words), events });
+  main.start(host);
+  host.wakeSupply();
+  return main;
+}
+
+interface InlineParts {
+  readonly words: Int32Array;
+  readonly ring: Ring;
+  readonly events: HostEvents;
+}
+
+function inlineHost(config: LogConfig, place: LogPlace, reopened: Reopened, parts: InlineParts): LogHost {
+  const { words, ring, events } = parts;
+  const { position, recyclable } = reopened;
+  const clock = config.clock ?? systemClock;
+  const externals: Uint8Array[] = [];
+  const gate = new SpareGate(words, config.segmentBytes, () => host.wakeSupply());
+  const synced = (): void => void Atomics.add(words, Word.syncs, 1);
+  const drain = new Drain({
+    ring,
+    writer: new LogWriter(place, position, config.segmentBytes, (bytes) => gate.take(bytes), synced),
+    gate,
+    sync: config.sync,
+    syncIntervalMs: config.syncIntervalMs,
+    takeExternal: () => defined(externals.shift(), "an external frame arrives before its command"),
+    answer: (answer) => events.answer(answer),
+    now: () => clock.now(),
+  });
+  const supply = new Supply(place, sourceOf(config), words, { active: position.segment, recyclable });
+  const schedule = config.schedule ?? ((fn: () => void) => void setImmediate(fn));
+  const host = new InlineHost({ drain, supply, externals, schedule, clock, events });
+  return host;
+}
+
+function roomBehind(place: LogPlace, position: Reopened["position"]): number {
+  const { file, header } = openSegment(place, position.segment, "read");
+  file.close();
+  return header.fileBytes - position.offset - SEAL_RESERVE_BYTES;
+}
+
+function placeOf(config: LogConfig): LogPlace {
+  const { vfs, directory, storeId } = config;
+  return { vfs, directory, storeId };
+}
+
+function sourceOf(config: LogConfig): SegmentSource {
+  const clock = config.clock ?? systemClock;
+  return { segmentBytes: config.segmentBytes, salt: config.salt ?? randomSalt, wall: () => clock.wall() };
+}

@@ -1,0 +1,339 @@
+/**
+ * The main side of an open log: numbers frames, copies them into the ring, and turns answers into `durable`
+ * calls in LSN order. It deliberately writes nothing itself; a host (threads, or inline) does.
+ *
+ * 1. LSNs are dense and assigned in ring order; whatever does not fit the ring queues here in that order.
+ * 2. `durable` is called only for answered batches, so never before the sync policy's promise holds.
+ * 3. `failed` is called at most once, and nothing is `durable` afterwards.
+ * 4. The host is woken at the end of the current turn of microtasks, so that appends made together travel
+ *    in one batch.
+ */
+import { defined } from "../assert.ts";
+import { errorFromData, type StoreError, storeError } from "../errors.ts";
+import type { Lsn } from "../ids.ts";
+import type { LogStart } from "./chain.ts";
+import type { Answer } from "./drain.ts";
+import { type LogPlace, listSegments, segmentPath } from "./files.ts";
+import { FrameType, frameBytes, imageOf, MAX_PAYLOAD_BYTES, putFrame } from "./frame.ts";
+import type { LogHost } from "./host.ts";
+import { LogReader } from "./reader.ts";
+import { type Ring, Tag } from "./ring.ts";
+import { FIRST_DATA_AT, SEAL_RESERVE_BYTES } from "./segment.ts";
+import { SizeQueue } from "./size-queue.ts";
+import type { LogListener } from "./types.ts";
+import { Closing, Word, type Words } from "./words.ts";
+
+export interface LogStats {
+  /** Since opening: frames and their bytes made durable, batches, syncs of segment files. */
+  readonly frames: number;
+  readonly bytes: number;
+  readonly batches: number;
+  readonly syncs: number;
+  /** Segment files there are, spares included, and their bytes. */
+  readonly segments: number;
+  readonly fileBytes: number;
+  readonly activeSegment: number;
+}
+
+export interface MainLogParts {
+  readonly place: LogPlace;
+  readonly segmentBytes: number;
+  readonly listener: LogListener;
+  readonly ring: Ring;
+  readonly words: Words;
+  readonly lastLsn: Lsn;
+  readonly activeSegment: number;
+  /** Bytes of frames that the active segment still takes. */
+  readonly room: number;
+}
+
+/** What waits for room in the ring. */
+type Queued =
+  | { readonly kind: "frame"; readonly lsn: Lsn; readonly payload: Uint8Array }
+  | { readonly kind: "external"; readonly image: Uint8Array<ArrayBuffer> }
+  | { readonly kind: "command"; readonly tag: number };
+
+interface Roll {
+  readonly resolve: (start: LogStart) => void;
+  readonly reject: (error: StoreError) => void;
+}
+
+type State =
+  | { readonly kind: "open" }
+  | { readonly kind: "closing" }
+  | { readonly kind: "closed" }
+  | { readonly kind: "failed"; readonly error: StoreError };
+
+export class MainLog {
+  readonly #parts: MainLogParts;
+  readonly #reader: LogReader;
+  #host: LogHost | undefined;
+  #state: State = { kind: "open" };
+  #lastLsn: Lsn;
+  #durableLsn: Lsn;
+  #queuedBytes = 0;
+  readonly #sizes = new SizeQueue();
+  #queue: Queued[] = [];
+  #rolls: Roll[] = [];
+  #activeSegment: number;
+  #room: number;
+  #wakes = false;
+  #closed: Promise<void> | undefined;
+  #onEnded: () => void = () => {};
+  #frames = 0;
+  #bytes = 0;
+  #batches = 0;
+
+  constructor(parts: MainLogParts) {
+    this.#parts = parts;
+    this.#reader = new LogReader(parts.place);
+    this.#lastLsn = parts.lastLsn;
+    this.#durableLsn = parts.lastLsn;
+    this.#activeSegment = parts.activeSegment;
+    this.#room = parts.room;
+  }
+
+  get lastLsn(): Lsn {
+    return this.#lastLsn;
+  }
+  get durableLsn(): Lsn {
+    return this.#durableLsn;
+  }
+  /** Bytes of frames appended and not yet durable. */
+  get queuedBytes(): number {
+    return this.#queuedBytes;
+  }
+
+  /** The host reports here, so it is made after this. */
+  start(host: LogHost): void {
+    this.#host = host;
+  }
+
+  /** Queues a record behind all others; the payload is copied before this returns. */
+  append(payload: Uint8Array): Lsn {
+    this.#checkOpen();
+    if (payload.length === 0 || payload.length > MAX_PAYLOAD_BYTES) {
+      throw storeError("INTERNAL", {}, `a record of ${payload.length} bytes cannot be a frame`);
+    }
+    const bytes = frameBytes(payload.length);
+    const lsn = this.#lastLsn + 1;
+    if (bytes > this.#parts.ring.largestFrame) {
+      const image = imageOf(new Uint8Array(bytes));
+      putFrame(image, 0, FrameType.data, lsn, payload);
+      this.#enqueue({ kind: "external", image: image.bytes as Uint8Array<ArrayBuffer> });
+    } else if (this.#queue.length > 0 || !this.#parts.ring.putFrame(lsn, payload)) {
+      this.#queue.push({ kind: "frame", lsn, payload: Uint8Array.from(payload) });
+    }
+    this.#lastLsn = lsn;
+    this.#queuedBytes += bytes;
+    this.#sizes.push(bytes);
+    this.#wakeSoon();
+    return lsn;
+  }
+
+  /** False when the disk is full and segments there are cannot hold what is queued and `bytes` more. */
+  hasRoom(bytes: number): boolean {
+    const { words, segmentBytes } = this.#parts;
+    if (Atomics.load(words, Word.supplyDown) === 0) return true;
+    this.#host?.wakeSupply();
+    const usual = segmentBytes - FIRST_DATA_AT - SEAL_RESERVE_BYTES;
+    let room = this.#room;
+    let spares = Atomics.load(words, Word.spares);
+    for (const size of [...this.#sizes, frameBytes(bytes)]) {
+      if (size > room) {
+        if (size > usual || spares === 0) return false;
+        spares -= 1;
+        room = usual;
+      }
+      room -= size;
+    }
+    return true;
+  }
+
+  /** Resolves when everything appended before is durable and sealed, and the next segment's LINK is. */
+  roll(): Promise<LogStart> {
+    return new Promise((resolve, reject) => {
+      this.#checkOpen();
+      const { words } = this.#parts;
+      if (Atomics.load(words, Word.supplyDown) === 1 && Atomics.load(words, Word.spares) === 0) {
+        this.#host?.wakeSupply();
+        throw this.#fullError();
+      }
+      this.#rolls.push({ resolve, reject });
+      this.#enqueue({ kind: "command", tag: Tag.roll });
+      this.#wakeSoon();
+    });
+  }
+
+  /** Payload of a durable DATA frame, verified. */
+  read(segment: number, offset: number): Uint8Array {
+    return this.#reader.read(segment, offset);
+  }
+
+  /** Segments numbered below are needed no more; with `scrub` their bytes leave the disk. */
+  retire(below: number, options: { readonly scrub: boolean }): void {
+    this.#reader.forget(below);
+    if (this.#state.kind === "open") this.#host?.retire({ below, scrub: options.scrub });
+  }
+
+  stats(): LogStats {
+    const { place, words } = this.#parts;
+    const sizes = listSegments(place).map((number) => place.vfs.stat(segmentPath(place, number))?.size ?? 0);
+    return {
+      frames: this.#frames,
+      bytes: this.#bytes,
+      batches: this.#batches,
+      syncs: Atomics.load(words, Word.syncs),
+      segments: sizes.length,
+      fileBytes: sizes.reduce((sum, size) => sum + size, 0),
+      activeSegment: this.#activeSegment,
+    };
+  }
+
+  /** Drains, seals, ends the threads, closes the files. After a failure it only ends and closes. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    if (this.#state.kind === "open") {
+      const ended = new Promise<void>((resolve) => {
+        this.#onEnded = resolve;
+      });
+      this.#state = { kind: "closing" };
+      Atomics.store(this.#parts.words, Word.closing, Closing.draining);
+      this.#enqueue({ kind: "command", tag: Tag.close });
+      this.#wakeSoon();
+      await ended;
+    }
+    await this.#host?.end();
+    this.#reader.close();
+    if (this.#state.kind === "closing") this.#state = { kind: "closed" };
+  }
+
+  /** What the host has to say, in log order. */
+  onAnswer(answer: Answer): void {
+    if (this.#state.kind === "failed" || this.#state.kind === "closed") return;
+    switch (answer.kind) {
+      case "batch":
+        this.#room = answer.room;
+        this.#activeSegment = answer.segment;
+        this.#onBatch(answer.frames, answer.segment, answer.offset);
+        break;
+      case "rolled":
+        this.#room = answer.room;
+        this.#activeSegment = answer.start.segment;
+        this.#rolls.shift()?.resolve(answer.start);
+        break;
+      case "notRolled":
+        this.#rolls.shift()?.reject(this.#fullError());
+        break;
+      case "closed":
+        this.#onEnded();
+        return;
+      case "failed":
+        this.onFailure(errorFromData(answer.error));
+        return;
+    }
+    this.#pump();
+    if (!this.#isBusy) this.#host?.keepAlive(false);
+  }
+
+  /** The log is dead: everything in flight stays unanswered. */
+  onFailure(error: StoreError): void {
+    if (this.#state.kind === "failed" || this.#state.kind === "closed") return;
+    this.#state = { kind: "failed", error };
+    this.#queue = [];
+    for (const { reject } of this.#rolls.splice(0)) reject(this.#poisonedError(error));
+    this.#host?.keepAlive(false);
+    this.#parts.listener.failed(error);
+    this.#onEnded();
+  }
+
+  #onBatch(frames: number, segment: number, offset: number): void {
+    const { listener } = this.#parts;
+    this.#batches += 1;
+    this.#frames += frames;
+    let at = offset;
+    for (let frame = 0; frame < frames; frame += 1) {
+      const size = this.#sizes.shift();
+      this.#durableLsn += 1;
+      this.#queuedBytes -= size;
+      listener.durable(this.#durableLsn, segment, at);
+      at += size;
+    }
+    this.#bytes += at - offset;
+    listener.batchEnd(this.#durableLsn);
+  }
+
+  #enqueue(queued: Queued): void {
+    this.#queue.push(queued);
+    this.#pump();
+  }
+
+  /** Moves what waits into the ring, as far as there is room. */
+  #pump(): void {
+    let moved = 0;
+    for (const queued of this.#queue) {
+      if (!this.#put(queued)) break;
+      moved += 1;
+    }
+    if (moved === 0) return;
+    this.#queue.splice(0, moved);
+    this.#wakeSoon();
+  }
+
+  #put(queued: Queued): boolean {
+    const { ring } = this.#parts;
+    switch (queued.kind) {
+      case "frame":
+        return ring.putFrame(queued.lsn, queued.payload);
+      case "command":
+        return ring.putCommand(queued.tag, 0);
+      case "external":
+        if (!ring.hasRoomForCommand()) return false;
+        // First the image, then the command: the log's thread never has to wait for it.
+        this.#hostNow().sendExternal(queued.image);
+        return ring.putCommand(Tag.external, queued.image.length);
+    }
+  }
+
+  #wakeSoon(): void {
+    if (this.#wakes) return;
+    this.#wakes = true;
+    queueMicrotask(() => {
+      this.#wakes = false;
+      if (this.#isBusy) this.#host?.keepAlive(true);
+      this.#host?.wake();
+    });
+  }
+
+  get #isBusy(): boolean {
+    if (this.#state.kind === "failed") return false;
+    return this.#sizes.length > 0 || this.#rolls.length > 0 || this.#state.kind === "closing";
+  }
+
+  #hostNow(): LogHost {
+    return defined(this.#host, "a log has a host before it is used");
+  }
+
+  #checkOpen(): void {
+    if (this.#state.kind === "open") return;
+    if (this.#state.kind === "failed") throw this.#poisonedError(this.#state.error);
+    throw storeError("STORE_CLOSED", {}, "the log is closed");
+  }
+
+  #poisonedError(cause: StoreError): StoreError {
+    return storeError("STORE_POISONED", {}, `the log failed: ${cause.message}; reopen the store`, cause);
+  }
+
+  #fullError(): StoreError {
+    const neededBytes = this.#parts.segmentBytes;
+    return storeError(
+      "STORE_FULL",
+      { neededBytes },
+      "the disk has no room for another log segment; free some",
+    );
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * Reads one frame by its position and verifies it. Keeps a few segment files open. It deliberately reads no
+ * frame that is not durable yet, and knows no order: whoever kept the position knows what stands there.
+ */
+import { isStoreError } from "../errors.ts";
+import { KIB } from "../limits.ts";
+import type { VfsFile } from "../vfs/vfs.ts";
+import { corrupt, type LogPlace, openSegment, segmentPath } from "./files.ts";
+import {
+  FRAME_HEADER_BYTES,
+  FrameType,
+  frameLengthAt,
+  type Image,
+  imageOf,
+  MAX_PAYLOAD_BYTES,
+  payloadOf,
+  payloadVerifies,
+  readFrameHead,
+  saltSeed,
+} from "./frame.ts";
+
+/** Segment files kept open: those a session's records since the last snapshot usually lie in. */
+const MAX_OPEN_FILES = 8;
+/** Bytes of the first read: most frames need no second one. */
+const FIRST_READ_BYTES = 4 * KIB;
+
+interface OpenFile {
+  readonly file: VfsFile;
+  readonly seed: number;
+}
+
+export class LogReader {
+  readonly #place: LogPlace;
+  /** By number of the segment; least recently used first. */
+  readonly #open = new Map<number, OpenFile>();
+
+  constructor(place: LogPlace) {
+    this.#place = place;
+  }
+
+  /** Payload of the DATA frame at that position. */
+  read(segment: number, offset: number): Uint8Array {
+    const { file, seed } = this.#file(segment);
+    const image = readAround(file, offset);
+    const frame = image === undefined ? undefined : readFrameHead(image, 0, image.bytes.length, seed);
+    if (image === undefined || frame === undefined || frame.type !== FrameType.data) {
+      throw corrupt(file.path, offset, "the frame there does not verify");
+    }
+    if (!payloadVerifies(image, frame, seed))
+      throw corrupt(file.path, offset, "a block of the frame does not verify");
+    return payloadOf(image, frame);
+  }
+
+  /** Closes the files of segments below that number: they may become other segments. */
+  forget(below: number): void {
+    for (const [number, { file }] of this.#open) {
+      if (number >= below) continue;
+      this.#open.delete(number);
+      file.close();
+    }
+  }
+
+  close(): void {
+    this.forget(Number.POSITIVE_INFINITY);
+  }
+
+  #file(segment: number): OpenFile {
+    const known = this.#open.get(segment) ?? this.#openFile(segment);
+    this.#open.delete(segment);
+    this.#open.set(segment, known);
+    const oldest = this.#open.keys().next();
+    if (this.#open.size > MAX_OPEN_FILES && oldest.done !== true) {
+      this.#open.get(oldest.value)?.file.close();
+      this.#open.delete(oldest.value);
+    }
+    return known;
+  }
+
+  #openFile(segment: number): OpenFile {
+    try {
+      const { file, header } = openSegment(this.#place, segment, "read");
+      return { file, seed: saltSeed(header.salt) };
+    } catch (error) {
+      if (!isStoreError(error, "STORE_IO") || error.errno !== "ENOENT") throw error;
+      throw corrupt(segmentPath(this.#place, segment), undefined, "it is missing, and a record lies in it");
+    }
+  }
+}
+
+/** The bytes of the frame at `offset`, as long as its length field says; undefined if that cannot be. */
+function readAround(file: VfsFile, offset: number): Image | undefined {
+  const first = Buffer.allocUnsafeSlow(FIRST_READ_BYTES);
+  const read = file.read(first, offset);
+  if (read < FRAME_HEADER_BYTES) return undefined;
+  const start = imageOf(first.subarray(0, read));
+  const bytes = frameLengthAt(start.view, 0);
+  if (bytes <= read) return start;
+  // A length that damage made larger than the file must not allocate.
+  if (bytes > MAX_PAYLOAD_BYTES || offset + bytes > file.stat().size) return undefined;
+  const whole = Buffer.allocUnsafeSlow(bytes);
+  return file.read(whole, offset) === bytes ? imageOf(whole) : undefined;
+}

@@ -1,0 +1,191 @@
+/**
+ * Makes a log writable after it was read: cuts what was torn, and starts a new segment whose LINK names the
+ * end of what is proven durable, followed by every valid frame above it, framed anew under its old LSN. An old
+ * segment is never continued.
+ *
+ * 1. Nothing on disk is changed before the whole log was read and handed out.
+ * 2. Frames above D may sit in the page cache only (a sync may have failed before); they count again only
+ *    after they are in new bytes, synced.
+ * 3. What lies behind the LINK's end in the old segment is ignored from then on.
+ */
+import type { Lsn } from "../ids.ts";
+import { MAX_BATCH_FRAMES, SPARE_SEGMENTS } from "../limits.ts";
+import type { LogStart, OnRecord } from "./chain.ts";
+import {
+  createSegment,
+  isRecyclable,
+  type LogPlace,
+  listTemporaries,
+  newSegment,
+  recycleSegment,
+  type SegmentSource,
+  segmentPath,
+  tailPath,
+  unnameSegment,
+  walDirectory,
+} from "./files.ts";
+import { type Frame, FrameType, frameBytes, type Image, imageOf, payloadOf, putFrame } from "./frame.ts";
+import { quarantine } from "./quarantine.ts";
+import { type LastSegment, readLast, walkSealed } from "./recovery.ts";
+import { FIRST_DATA_AT } from "./segment.ts";
+import { ensureTail, newestTail, readTail } from "./tail.ts";
+import { LogWriter, type Run, type WriterPosition } from "./writer.ts";
+
+export interface LogRecovery {
+  /** The log ended with a SEAL: the last owner closed it. */
+  readonly cleanClose: boolean;
+  readonly replayedRecords: number;
+  readonly replayedBytes: number;
+  readonly tornBytes: number;
+  readonly lastLsn: Lsn;
+  readonly warnings: string[];
+}
+
+export interface Reopened {
+  readonly recovery: LogRecovery;
+  readonly position: WriterPosition;
+  /** Files of the right size without a name, for the supply. */
+  readonly recyclable: readonly string[];
+}
+
+/** The first segment of a fresh store: a header and no LINK; with TAIL, all synced. */
+export function createFirst(place: LogPlace, source: SegmentSource): LogStart {
+  place.vfs.makeDirectory(walDirectory(place));
+  for (const path of listTemporaries(place)) place.vfs.remove(path);
+  // A creation that never finished left these; the caller publishes what it names only after this returns.
+  place.vfs.remove(segmentPath(place, 1));
+  place.vfs.remove(tailPath(place));
+  ensureTail(place.vfs, tailPath(place));
+  const segment = newSegment(source, 1, source.segmentBytes);
+  createSegment(place, segment);
+  place.vfs.syncDirectory(place.directory);
+  return { segment: 1, salt: segment.salt, lsn: 0, crc: 0 };
+}
+
+/** Reads the log, hands out every record, and makes it writable behind them. */
+export function reopen(
+  place: LogPlace,
+  start: LogStart,
+  source: SegmentSource,
+  onRecord: OnRecord,
+): Reopened {
+  // Names that recovery relies on may be visible and not yet durable.
+  place.vfs.syncDirectory(walDirectory(place));
+  const counted = countRecords(onRecord);
+  const tail = newestTail(readTail(place.vfs, tailPath(place), place.storeId));
+  const last = readLast(place, walkSealed(place, start, counted.onRecord), tail);
+  const above = handOut(last, counted.onRecord);
+  const warnings = quarantine(place, last.torn);
+  if (ensureTail(place.vfs, tailPath(place))) {
+    warnings.push("TAIL was missing or had a wrong size; it was made anew");
+    place.vfs.syncDirectory(walDirectory(place));
+  }
+  const recyclable = clearSpares(place, last, source);
+  const position = startSegment(place, last, above, source, recyclable);
+  return {
+    position,
+    recyclable,
+    recovery: {
+      cleanClose: last.cleanClose,
+      replayedRecords: counted.records(),
+      replayedBytes: counted.bytes(),
+      tornBytes: last.torn.reduce((sum, part) => sum + part.bytes.length, 0),
+      lastLsn: position.lsn,
+      warnings,
+    },
+  };
+}
+
+function countRecords(onRecord: OnRecord): { onRecord: OnRecord; records(): number; bytes(): number } {
+  let records = 0;
+  let bytes = 0;
+  return {
+    onRecord: (lsn, segment, offset, payload) => {
+      records += 1;
+      bytes += payload.length;
+      onRecord(lsn, segment, offset, payload);
+    },
+    records: () => records,
+    bytes: () => bytes,
+  };
+}
+
+/** Hands out the last segment's records at the place where they will be read: above D, in the new segment. */
+function handOut(last: LastSegment, onRecord: OnRecord): Frame[] {
+  const { number } = last.header;
+  const above: Frame[] = [];
+  let newOffset = FIRST_DATA_AT;
+  for (const frame of last.frames) {
+    const payload = payloadOf(last.image, frame);
+    if (frame.lsn <= last.durable) onRecord(frame.lsn, number, frame.offset, payload);
+    else {
+      onRecord(frame.lsn, number + 1, newOffset, payload);
+      newOffset += frameBytes(frame.payloadBytes);
+      above.push(frame);
+    }
+  }
+  return above;
+}
+
+/** Removes what a crash left and takes the names of spares away; answers files that can be recycled. */
+function clearSpares(place: LogPlace, last: LastSegment, source: SegmentSource): string[] {
+  const { vfs } = place;
+  const usable = (path: string): boolean =>
+    isRecyclable(path) && vfs.stat(path)?.size === source.segmentBytes;
+  const recyclable: string[] = [];
+  for (const path of listTemporaries(place)) {
+    if (recyclable.length < SPARE_SEGMENTS && usable(path)) recyclable.push(path);
+    else vfs.remove(path);
+  }
+  for (const number of last.unlinked) {
+    const path = segmentPath(place, number);
+    if (recyclable.length < SPARE_SEGMENTS && vfs.stat(path)?.size === source.segmentBytes) {
+      const unnamed = unnameSegment(place, number);
+      if (!recyclable.includes(unnamed)) recyclable.push(unnamed);
+    } else vfs.remove(path);
+  }
+  vfs.syncDirectory(walDirectory(place));
+  return recyclable;
+}
+
+/** Makes the next segment and writes LINK and the frames above D into it; one sync, and they are durable. */
+function startSegment(
+  place: LogPlace,
+  last: LastSegment,
+  above: readonly Frame[],
+  source: SegmentSource,
+  recyclable: string[],
+): WriterPosition {
+  const number = last.header.number + 1;
+  const bytes = above.reduce((sum, frame) => sum + frameBytes(frame.payloadBytes), 0);
+  const take = (fileBytes: number): boolean => {
+    const unnamed = fileBytes === source.segmentBytes ? recyclable.shift() : undefined;
+    const segment = newSegment(source, number, fileBytes);
+    if (unnamed === undefined) createSegment(place, segment);
+    else recycleSegment(place, unnamed, segment);
+    return true;
+  };
+  const position = { ...last.durableEnd, segment: number - 1, durable: last.durable };
+  const writer = new LogWriter(place, position, source.segmentBytes, take);
+  try {
+    writer.roll(bytes);
+    for (const group of groups(above)) writer.write([frameAnew(last.image, group)], group.length);
+    if (above.length === 0) writer.write([], 0);
+    writer.sync();
+    return writer.position;
+  } finally {
+    writer.close();
+  }
+}
+
+function* groups(frames: readonly Frame[]): Generator<readonly Frame[]> {
+  for (let at = 0; at < frames.length; at += MAX_BATCH_FRAMES) yield frames.slice(at, at + MAX_BATCH_FRAMES);
+}
+
+function frameAnew(image: Image, frames: readonly Frame[]): Run {
+  const bytes = frames.reduce((sum, frame) => sum + frameBytes(frame.payloadBytes), 0);
+  const target = imageOf(new Uint8Array(bytes));
+  let end = 0;
+  for (const frame of frames) end = putFrame(target, end, FrameType.data, frame.lsn, payloadOf(image, frame));
+  return { image: target, start: 0, end };
+}

@@ -1,0 +1,37 @@
+/** What the log's two threads are started with, and how: a `.ts` entry needs a bootstrap, `.js` none. */
+import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
+import type { SyncPolicy } from "./types.ts";
+import type { WriterPosition } from "./writer.ts";
+
+interface CommonData {
+  readonly directory: string;
+  readonly storeId: Uint8Array;
+  readonly segmentBytes: number;
+  readonly words: Int32Array<SharedArrayBuffer>;
+}
+
+export interface LogThreadData extends CommonData {
+  readonly ring: SharedArrayBuffer;
+  readonly position: WriterPosition;
+  readonly sync: SyncPolicy;
+  readonly syncIntervalMs: number;
+}
+
+export interface SupplyThreadData extends CommonData {
+  readonly active: number;
+  readonly recyclable: readonly string[];
+}
+
+// A bare `new Worker("x.ts")` does not pass through tsx on Node 20; `require` inside a worker does.
+const BOOTSTRAP = "require(require('node:worker_threads').workerData.entry)";
+
+export function startThread(name: "log-thread", data: LogThreadData): Worker;
+export function startThread(name: "supply-thread", data: SupplyThreadData): Worker;
+export function startThread(name: string, data: LogThreadData | SupplyThreadData): Worker {
+  if (!import.meta.url.endsWith(".ts")) {
+    return new Worker(new URL(`./${name}.js`, import.meta.url), { workerData: data, name: `varve ${name}` });
+  }
+  const entry = fileURLToPath(new URL(`./${name}.ts`, import.meta.url));
+  return new Worker(BOOTSTRAP, { eval: true, workerData: { ...data, entry }, name: `varve ${name}` });
+}

@@ -1,0 +1,91 @@
+/**
+ * Runs the log's work on two threads of its own. Messages flow one way each: external frames to the log's
+ * thread, retirements to the supply, answers back. Everything else is in the shared words.
+ *
+ * 1. A thread that ends before it was told to is a failure of the log, whatever the reason.
+ * 2. The threads keep the process alive only while work is in flight.
+ */
+import type { Worker } from "node:worker_threads";
+import { type ErrorData, errorFromData, storeError, toStoreError } from "../errors.ts";
+import type { Answer } from "./drain.ts";
+import type { HostEvents, LogHost } from "./host.ts";
+import type { Retirement } from "./supply.ts";
+import { type LogThreadData, type SupplyThreadData, startThread } from "./thread-data.ts";
+import { Closing, Word, type Words, wake, wakeLog } from "./words.ts";
+
+export class ThreadHost implements LogHost {
+  readonly #words: Words;
+  readonly #log: Worker;
+  readonly #supply: Worker;
+  readonly #logGone: Promise<void>;
+  readonly #supplyGone: Promise<void>;
+  #busy = false;
+
+  constructor(log: LogThreadData, supply: SupplyThreadData, events: HostEvents) {
+    this.#words = log.words;
+    let logHasEnded = false;
+    this.#log = startThread("log-thread", log);
+    this.#log.on("message", (answer: Answer) => {
+      logHasEnded ||= answer.kind === "closed" || answer.kind === "failed";
+      events.answer(answer);
+    });
+    this.#logGone = gone(this.#log, "log", events, () => logHasEnded);
+    this.#supply = startThread("supply-thread", supply);
+    this.#supply.on("message", (error: ErrorData) => events.died(errorFromData(error)));
+    this.#supplyGone = gone(
+      this.#supply,
+      "supply",
+      events,
+      () => Atomics.load(log.words, Word.closing) === Closing.over,
+    );
+    this.#log.unref();
+    this.#supply.unref();
+  }
+
+  wake(): void {
+    wakeLog(this.#words);
+  }
+
+  sendExternal(image: Uint8Array<ArrayBuffer>): void {
+    this.#log.postMessage(image, [image.buffer]);
+  }
+
+  retire(retirement: Retirement): void {
+    this.#supply.postMessage(retirement);
+    this.wakeSupply();
+  }
+
+  wakeSupply(): void {
+    wake(this.#words, Word.supplyWake);
+  }
+
+  keepAlive(busy: boolean): void {
+    if (busy === this.#busy) return;
+    this.#busy = busy;
+    if (busy) this.#log.ref();
+    else this.#log.unref();
+  }
+
+  async end(): Promise<void> {
+    this.#log.ref();
+    this.#supply.ref();
+    Atomics.store(this.#words, Word.closing, Closing.over);
+    this.wakeSupply();
+    // After a failure elsewhere the log's thread still sleeps; one that ended by itself does not mind.
+    wake(this.#words, Word.logWake);
+    await Promise.all([this.#logGone, this.#supplyGone]);
+  }
+}
+
+/** Resolves when the thread is gone; one that was not expected to go ends the log. */
+function gone(worker: Worker, name: string, events: HostEvents, isExpected: () => boolean): Promise<void> {
+  worker.on("error", (error) => events.died(toStoreError(error)));
+  return new Promise((resolve) => {
+    worker.on("exit", (code) => {
+      if (!isExpected()) {
+        events.died(storeError("INTERNAL", {}, `the ${name} thread ended unexpectedly with code ${code}`));
+      }
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,37 @@
+/** What the log is given and what it tells: the words of its door. */
+import type { Clock } from "../clock.ts";
+import type { StoreError } from "../errors.ts";
+import type { Lsn } from "../ids.ts";
+import type { Vfs } from "../vfs/vfs.ts";
+
+/** What an acknowledgement promises: power loss, power loss up to an interval, or a crash of the process. */
+export type SyncPolicy = "always" | "interval" | "never";
+
+export interface LogConfig {
+  /** In thread mode the threads open the disk themselves; this one then reads, and serves recovery. */
+  readonly vfs: Vfs;
+  /** Directory of the store; the log lives in `wal/` of it, cut tails go to `quarantine/` of it. */
+  readonly directory: string;
+  /** 16 bytes that every segment of this store carries. */
+  readonly storeId: Uint8Array;
+  readonly segmentBytes: number;
+  readonly sync: SyncPolicy;
+  readonly syncIntervalMs: number;
+  readonly mode: "thread" | "inline";
+  /** Inline: when queued frames are written. Default `setImmediate`. */
+  readonly schedule?: (fn: () => void) => void;
+  /** Inline: time for `interval` and for trying again on a full disk. */
+  readonly clock?: Clock;
+  /** Inline, and for the segments made while opening: salts of new segments. Default random. */
+  readonly salt?: () => bigint;
+  /** Size of the ring; a power of two. */
+  readonly ringBytes?: number;
+}
+
+export interface LogListener {
+  /** Every DATA frame in LSN order, once the sync policy's promise holds. */
+  durable(lsn: Lsn, segment: number, offset: number): void;
+  batchEnd(lastLsn: Lsn): void;
+  /** At most once; the log is dead. Nothing is `durable` afterwards. */
+  failed(error: StoreError): void;
+}
