@@ -1,5 +1,5 @@
 /** `listSessions` for the store and the read-only view: checks its options and pages through the listing. */
-import { abortedError } from "./actors/ask.ts";
+import { throwIfAborted } from "./actors/ask.ts";
 import { decodeCursor, listEntries } from "./actors/listing.ts";
 import type { Source } from "./actors/source.ts";
 import type { ListOptions } from "./contract.ts";
@@ -18,13 +18,16 @@ export interface Listable {
 /** Entries shown between two turns of the event loop. */
 const ENTRIES_PER_TURN = 64;
 
-export async function* listSessionsOf(store: Listable, options: ListOptions = {}): AsyncGenerator<SessionPickerInfo> {
+export async function* listSessionsOf(
+  store: Listable,
+  options: ListOptions = {},
+): AsyncGenerator<SessionPickerInfo> {
   store.check();
   const { limit, after, includeChildren, signal } = checkOptions(options);
   let shown = 0;
   if (shown >= limit) return;
   for (const info of listEntries(store.source, store.resident, { after, includeChildren })) {
-    if (signal?.aborted === true) throw abortedError(signal);
+    throwIfAborted(signal);
     yield info;
     shown++;
     if (shown >= limit) return;
@@ -36,10 +39,18 @@ export async function* listSessionsOf(store: Listable, options: ListOptions = {}
 function checkOptions(options: ListOptions) {
   const { after, limit, includeChildren, signal } = options;
   if (limit !== undefined && (!Number.isSafeInteger(limit) || limit < 0)) {
-    throw storeError("INVALID_ARGUMENT", { argument: "limit" }, `limit must be a whole number from 0, not ${String(limit)}`);
+    throw storeError(
+      "INVALID_ARGUMENT",
+      { argument: "limit" },
+      `limit must be a whole number from 0, not ${String(limit)}`,
+    );
   }
   if (includeChildren !== undefined && typeof includeChildren !== "boolean") {
-    throw storeError("INVALID_ARGUMENT", { argument: "includeChildren" }, "includeChildren must be true or false");
+    throw storeError(
+      "INVALID_ARGUMENT",
+      { argument: "includeChildren" },
+      "includeChildren must be true or false",
+    );
   }
   return {
     limit: limit ?? Number.POSITIVE_INFINITY,

@@ -7,18 +7,31 @@
  * 3. What the owner removed meanwhile is VIEW_EXPIRED or tried again, never other data.
  */
 import { resolve as resolvePath } from "node:path";
-import { abortedError } from "./actors/ask.ts";
-import { openView, type StoreView } from "./actors/view-of-moment.ts";
+import { throwIfAborted } from "./actors/ask.ts";
 import { readMeta, readNodeOf, readSessionOf } from "./actors/reads.ts";
-import type { CallOptions, ListOptions, ReadOnlyStore, RecoveryReport, SessionReader, VerifyReport } from "./contract.ts";
+import { openView, type StoreView } from "./actors/view-of-moment.ts";
+import type {
+  CallOptions,
+  ListOptions,
+  ReadOnlyStore,
+  RecoveryReport,
+  SessionReader,
+  VerifyReport,
+} from "./contract.ts";
 import { isStoreError, type StoreError, storeError, toStoreError } from "./errors.ts";
 import { checkSessionId } from "./ids.ts";
 import { listSessionsOf } from "./list-sessions.ts";
 import { prepareNodeId, prepareScope } from "./session/prepare.ts";
-import type {
-  Json, PersistedSessionRead, SessionEvent, SessionMeta, SessionNodeRecord, SessionPickerInfo, SessionReadScope,
-} from "./session/types.ts";
 import type { SessionState } from "./session/state.ts";
+import type {
+  Json,
+  PersistedSessionRead,
+  SessionEvent,
+  SessionMeta,
+  SessionNodeRecord,
+  SessionPickerInfo,
+  SessionReadScope,
+} from "./session/types.ts";
 import { diskVfs } from "./vfs/disk.ts";
 import type { Vfs } from "./vfs/vfs.ts";
 
@@ -31,19 +44,28 @@ export interface ReadOnlyOptions extends CallOptions {
  * A view of the store in `directory` as it is now. Rejects with NOT_A_STORE, FORMAT_UNSUPPORTED, CORRUPT,
  * STORE_IO or ABORTED.
  */
-export async function openStoreReadOnly(directory: string, options: ReadOnlyOptions = {}): Promise<ReadOnlyStore> {
+export async function openStoreReadOnly(
+  directory: string,
+  options: ReadOnlyOptions = {},
+): Promise<ReadOnlyStore> {
   if (typeof directory !== "string" || directory === "") {
     throw storeError("INVALID_ARGUMENT", { argument: "directory" }, "directory must be a non-empty path");
   }
-  if (options.signal?.aborted === true) throw abortedError(options.signal);
+  throwIfAborted(options.signal);
   const vfs = options.vfs ?? diskVfs;
   const root = vfs.kind === "disk" ? resolvePath(directory).replaceAll("\\", "/") : directory;
   return new View(vfs, root, openView(vfs, root));
 }
 
 const WRITES = [
-  "commitRuntimeState", "saveSessionMeta", "tombstoneNodes", "vacuum", "gcUnreachable",
-  "deleteSession", "snapshot", "gc",
+  "commitRuntimeState",
+  "saveSessionMeta",
+  "tombstoneNodes",
+  "vacuum",
+  "gcUnreachable",
+  "deleteSession",
+  "snapshot",
+  "gc",
 ] as const;
 
 class View implements ReadOnlyStore {
@@ -65,8 +87,10 @@ class View implements ReadOnlyStore {
 
   session<Event = SessionEvent, Body = Json>(sessionId: string): SessionReader<Event, Body> {
     const id = checkSessionId(sessionId);
-    const read = <Value>(options: CallOptions | undefined, get: (view: StoreView, state: SessionState) => Value) =>
-      this.#read(options, (view) => get(view, view.state(id)));
+    const read = <Value>(
+      options: CallOptions | undefined,
+      get: (view: StoreView, state: SessionState) => Value,
+    ) => this.#read(options, (view) => get(view, view.state(id)));
     const reader: SessionReader<Event, Body> = {
       sessionId: id,
       loadSession: (scope?: SessionReadScope, options?: CallOptions) =>
@@ -93,7 +117,10 @@ class View implements ReadOnlyStore {
   }
 
   listSessions(options?: ListOptions): AsyncIterable<SessionPickerInfo> {
-    return listSessionsOf({ source: this.#view.source, resident: () => undefined, check: () => this.#check() }, options);
+    return listSessionsOf(
+      { source: this.#view.source, resident: () => undefined, check: () => this.#check() },
+      options,
+    );
   }
 
   verify(options?: CallOptions): Promise<VerifyReport> {
@@ -117,14 +144,17 @@ class View implements ReadOnlyStore {
     return this.close();
   }
 
-  async #checked<Checked, Value>(check: () => Checked, then: (checked: Checked) => Promise<Value>): Promise<Value> {
+  async #checked<Checked, Value>(
+    check: () => Checked,
+    then: (checked: Checked) => Promise<Value>,
+  ): Promise<Value> {
     this.#check();
     return await then(check());
   }
 
   async #read<Value>(options: CallOptions | undefined, read: (view: StoreView) => Value): Promise<Value> {
     this.#check();
-    if (options?.signal?.aborted === true) throw abortedError(options.signal);
+    throwIfAborted(options?.signal);
     try {
       return read(this.#view);
     } catch (error) {
@@ -140,7 +170,12 @@ class View implements ReadOnlyStore {
 /** A file that is gone was removed by the owner: the view is too old. */
 function expired(error: StoreError): StoreError {
   if (!isStoreError(error, "STORE_IO") || error.errno !== "ENOENT") return error;
-  return storeError("VIEW_EXPIRED", { file: error.path }, `the owner removed ${error.path}, which this view needs; refresh it`, error);
+  return storeError(
+    "VIEW_EXPIRED",
+    { file: error.path },
+    `the owner removed ${error.path}, which this view needs; refresh it`,
+    error,
+  );
 }
 
 /** Callers from JavaScript meet a typed refusal instead of "is not a function". */
@@ -148,7 +183,10 @@ function refuseWrites(target: object): void {
   for (const operation of WRITES) {
     Object.defineProperty(target, operation, {
       enumerable: false,
-      value: () => Promise.reject(storeError("READ_ONLY", { operation }, `${operation} is not possible on a read-only store`)),
+      value: () =>
+        Promise.reject(
+          storeError("READ_ONLY", { operation }, `${operation} is not possible on a read-only store`),
+        ),
     });
   }
 }

@@ -4,16 +4,30 @@
  */
 import { abortedError, type Reply } from "./actors/ask.ts";
 import type { Engine } from "./actors/engine.ts";
-import { bindWrite, type WritePlan } from "./actors/session.ts";
 import { readMeta, readNodeOf, readSessionOf } from "./actors/reads.ts";
+import { bindWrite, type WritePlan } from "./actors/session.ts";
 import type { CallOptions, RuntimePersistence } from "./contract.ts";
 import { toStoreError } from "./errors.ts";
 import { planMeta, planTombstone, planVacuum } from "./session/plan.ts";
-import { prepareCommit, prepareMeta, prepareNodeId, prepareNodeIds, prepareScope } from "./session/prepare.ts";
+import {
+  prepareCommit,
+  prepareMeta,
+  prepareNodeId,
+  prepareNodeIds,
+  prepareScope,
+} from "./session/prepare.ts";
 import type { SessionState } from "./session/state.ts";
 import type {
-  GcReport, Json, PersistedSessionRead, RuntimeCommit, RuntimeCommitResult, SessionEvent, SessionMeta,
-  SessionNodeRecord, SessionReadScope, VacuumReport,
+  GcReport,
+  Json,
+  PersistedSessionRead,
+  RuntimeCommit,
+  RuntimeCommitResult,
+  SessionEvent,
+  SessionMeta,
+  SessionNodeRecord,
+  SessionReadScope,
+  VacuumReport,
 } from "./session/types.ts";
 
 /** Bytes that a small record may add to the queue. */
@@ -28,7 +42,10 @@ export class SessionHandle<Event = SessionEvent, Body = Json> implements Runtime
     this.sessionId = sessionId;
   }
 
-  commitRuntimeState(commit: RuntimeCommit<Event, Body>, options?: CallOptions): Promise<RuntimeCommitResult> {
+  commitRuntimeState(
+    commit: RuntimeCommit<Event, Body>,
+    options?: CallOptions,
+  ): Promise<RuntimeCommitResult> {
     return answer<RuntimeCommitResult>(options, (reply) => {
       this.#engine.checkOpen();
       const { maxCommitBytes } = this.#engine.options;
@@ -106,7 +123,10 @@ export class SessionHandle<Event = SessionEvent, Body = Json> implements Runtime
 }
 
 /** A promise that `start` answers through its reply; what `start` throws is the answer too. */
-function answer<Value>(options: CallOptions | undefined, start: (reply: Reply<Value>) => void): Promise<Value> {
+function answer<Value>(
+  options: CallOptions | undefined,
+  start: (reply: Reply<Value>) => void,
+): Promise<Value> {
   return new Promise<Value>((resolve, reject) => {
     const signal = options?.signal;
     if (signal?.aborted === true) return reject(abortedError(signal));

@@ -3,21 +3,28 @@
  * actors, and the life of the store is the machine in `actors/lifecycle.ts`.
  */
 import { resolve as resolvePath } from "node:path";
-import { abortedError, withSignal } from "./actors/ask.ts";
+import { throwIfAborted, withSignal } from "./actors/ask.ts";
 import type { Engine } from "./actors/engine.ts";
 import { StoreLife } from "./actors/lifecycle.ts";
 import { openEngine } from "./actors/open.ts";
 import { resolveOptions } from "./actors/options.ts";
 import { bindWrite } from "./actors/session.ts";
 import type {
-  CallOptions, ListOptions, RecoveryReport, RuntimePersistence, Store, StoreOptions, StoreStats, VerifyReport,
+  CallOptions,
+  ListOptions,
+  RecoveryReport,
+  RuntimePersistence,
+  Store,
+  StoreOptions,
+  StoreStats,
+  VerifyReport,
 } from "./contract.ts";
 import { storeError, toStoreError } from "./errors.ts";
 import { checkSessionId } from "./ids.ts";
 import { listSessionsOf } from "./list-sessions.ts";
-import { SessionHandle } from "./session-handle.ts";
 import { planDelete } from "./session/plan.ts";
 import type { GcReport, Json, SessionEvent, SessionPickerInfo } from "./session/types.ts";
+import { SessionHandle } from "./session-handle.ts";
 import { MemoryVfs } from "./vfs/memory.ts";
 
 /** Where a memory-only store lives on its own file system. */
@@ -34,14 +41,16 @@ export async function openStore(directory: string, options?: StoreOptions & Call
   }
   const resolved = resolveOptions(options);
   const signal = options?.signal;
-  if (signal?.aborted === true) throw abortedError(signal);
+  throwIfAborted(signal);
   const root = resolved.vfs.kind === "disk" ? resolvePath(directory).replaceAll("\\", "/") : directory;
   const started = resolved.clock.now();
   const life = new StoreLife((self) => openEngine({ root, options: resolved, signal, life: self }));
   const engine = await life.opened();
-  if (signal?.aborted === true) {
+  try {
+    throwIfAborted(signal);
+  } catch (error) {
     await life.close();
-    throw abortedError(signal);
+    throw error;
   }
   resolved.onEvent({ type: "opened", directory: root, durationMs: resolved.clock.now() - started });
   return new VarveStore(engine, life);
@@ -116,4 +125,3 @@ class VarveStore implements Store {
     return this.close();
   }
 }
-

@@ -17,7 +17,10 @@ interface Askable<Event> {
 }
 
 /** Sends the event that `make` builds around a reply, and answers the reply. */
-export function ask<Event, Value>(actor: Askable<Event>, make: (reply: Reply<Value>) => Event): Promise<Value> {
+export function ask<Event, Value>(
+  actor: Askable<Event>,
+  make: (reply: Reply<Value>) => Event,
+): Promise<Value> {
   return new Promise<Value>((resolve, reject) => {
     if (actor.getSnapshot().status !== "active") {
       reject(storeError("STORE_CLOSED", {}, "the store is closed; open it again"));
@@ -33,11 +36,23 @@ export function ask<Event, Value>(actor: Askable<Event>, make: (reply: Reply<Val
 
 /** The error for a call whose signal was aborted. */
 export function abortedError(signal: AbortSignal): StoreError {
-  return storeError("ABORTED", {}, "the call was aborted by its signal before it had an effect", signal.reason);
+  return storeError(
+    "ABORTED",
+    {},
+    "the call was aborted by its signal before it had an effect",
+    signal.reason,
+  );
+}
+
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) throw abortedError(signal);
 }
 
 /** The promise, or ABORTED as soon as the signal fires; the work itself goes on. */
-export function withSignal<Value>(signal: AbortSignal | undefined, start: () => Promise<Value>): Promise<Value> {
+export function withSignal<Value>(
+  signal: AbortSignal | undefined,
+  start: () => Promise<Value>,
+): Promise<Value> {
   if (signal === undefined) return start();
   if (signal.aborted) return Promise.reject(abortedError(signal));
   return new Promise<Value>((resolve, reject) => {

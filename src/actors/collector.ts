@@ -87,7 +87,11 @@ export class Collector {
   #checkPinned(): ReadonlySet<BlobRef> {
     const pinned = this.#pinned ?? new Set<BlobRef>();
     if (pinned.size > MAX_GC_USED_BLOBS) {
-      throw storeError("STORE_BUSY", { queuedBytes: 0 }, `the gc was given up: ${pinned.size} blobs were used while it ran; try again when it is quieter`);
+      throw storeError(
+        "STORE_BUSY",
+        { queuedBytes: 0 },
+        `the gc was given up: ${pinned.size} blobs were used while it ran; try again when it is quieter`,
+      );
     }
     return pinned;
   }

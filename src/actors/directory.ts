@@ -7,7 +7,7 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { crc32 } from "../checksum.ts";
-import { isStoreError, storeError, type StoreError } from "../errors.ts";
+import { isStoreError, type StoreError, storeError } from "../errors.ts";
 import { readWhole, type Vfs, type VfsFile } from "../vfs/vfs.ts";
 
 export const FORMAT_VERSION = 1;
@@ -93,13 +93,21 @@ function prepareDirectory(vfs: Vfs, root: string): void {
 function refuseForeign(root: string, names: readonly string[], hasManifest: boolean): void {
   const foreign = names.find((name) => !OWN_NAMES.test(name));
   if (foreign !== undefined) {
-    throw storeError("NOT_A_STORE", { path: root }, `${root} holds "${foreign}", which is not part of a Varve store; use an empty directory`);
+    throw storeError(
+      "NOT_A_STORE",
+      { path: root },
+      `${root} holds "${foreign}", which is not part of a Varve store; use an empty directory`,
+    );
   }
   if (hasManifest) throw missingFormat(root);
 }
 
 function missingFormat(root: string): StoreError {
-  return storeError("CORRUPT", { file: `${root}/format` }, `${root} holds a store whose file "format" is missing; restore it from a copy`);
+  return storeError(
+    "CORRUPT",
+    { file: `${root}/format` },
+    `${root} holds a store whose file "format" is missing; restore it from a copy`,
+  );
 }
 
 function openFormat(vfs: Vfs, path: string, exists: boolean): VfsFile {
@@ -141,7 +149,8 @@ function encodeFormat(storeId: Uint8Array): Uint8Array {
 
 function decodeFormat(path: string, source: Uint8Array): Uint8Array {
   const bytes = Buffer.from(source);
-  const corrupt = (what: string): StoreError => storeError("CORRUPT", { file: path, offset: 0 }, `${path} is damaged: ${what}`);
+  const corrupt = (what: string): StoreError =>
+    storeError("CORRUPT", { file: path, offset: 0 }, `${path} is damaged: ${what}`);
   if (bytes.length !== FORMAT_BYTES) throw corrupt(`it has ${bytes.length} bytes instead of ${FORMAT_BYTES}`);
   if (!bytes.subarray(0, 8).equals(MAGIC)) throw corrupt("its magic is wrong");
   if (bytes.readUInt32LE(32) !== crc32(bytes.subarray(0, 32))) throw corrupt("its checksum is wrong");
@@ -160,7 +169,11 @@ function checkIdentity(vfs: Vfs, path: string, file: VfsFile): void {
   const held = file.stat();
   const named = vfs.stat(path);
   if (named !== undefined && named.dev === held.dev && named.ino === held.ino) return;
-  throw storeError("CORRUPT", { file: path }, `${path} was removed or replaced while the store was open; its lock no longer protects the store`);
+  throw storeError(
+    "CORRUPT",
+    { file: path },
+    `${path} was removed or replaced while the store was open; its lock no longer protects the store`,
+  );
 }
 
 function writeOwner(vfs: Vfs, root: string): void {
@@ -194,5 +207,9 @@ function lockedError(vfs: Vfs, root: string): StoreError {
     // The text is for the message only; the lock itself is what counts.
   }
   const by = pid === undefined ? "another owner" : `process ${pid}${host === undefined ? "" : ` on ${host}`}`;
-  return storeError("STORE_LOCKED", { owner: { pid, host } }, `${root} is open in ${by}; close it there or wait with lockWaitMs`);
+  return storeError(
+    "STORE_LOCKED",
+    { owner: { pid, host } },
+    `${root} is open in ${by}; close it there or wait with lockWaitMs`,
+  );
 }

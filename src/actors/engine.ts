@@ -57,7 +57,9 @@ export class Engine {
     this.recovery = parts.recovery;
     this.sessions = this.#createRegistry();
     const { onEvent } = this.options;
-    this.#snapshotter = new Snapshotter(parts, () => this.#collectIfDirty());
+    this.#snapshotter = new Snapshotter({ ...parts, checkOwnership: () => parts.ownership.check() }, () =>
+      this.#collectIfDirty(),
+    );
     this.#collector = new Collector(parts, this.#snapshotter);
     this.#snapshots = new SerialJob(
       (reason) => this.#snapshotter.run(reason),
@@ -118,7 +120,11 @@ export class Engine {
     }
     if (!log.hasRoom(bytes)) {
       options.onEvent({ type: "full", neededBytes: bytes });
-      throw storeError("STORE_FULL", { neededBytes: bytes }, `the disk has no room for ${bytes} more bytes of log; free some and send it again`);
+      throw storeError(
+        "STORE_FULL",
+        { neededBytes: bytes },
+        `the disk has no room for ${bytes} more bytes of log; free some and send it again`,
+      );
     }
   }
 
@@ -189,14 +195,16 @@ export class Engine {
     const { deadBytes, packs } = this.#parts.publisher.manifest;
     const packBytes = packs.reduce((sum, pack) => sum + pack.bytes, 0);
     if (gc === undefined || this.#parts.life.status !== "open") return;
-    if (deadBytes >= gc.minBytes && deadBytes >= gc.garbageRatio * packBytes) this.#collections.request("garbage");
+    if (deadBytes >= gc.minBytes && deadBytes >= gc.garbageRatio * packBytes)
+      this.#collections.request("garbage");
   }
 
   #armInterval(): void {
     const intervalMs = this.options.snapshot?.intervalMs;
     if (intervalMs === undefined) return;
     this.#intervalTimer = this.options.clock.setTimeout(() => {
-      if (this.#parts.life.status === "open" && !this.#parts.tail.isEmpty) this.#snapshots.request("interval");
+      if (this.#parts.life.status === "open" && !this.#parts.tail.isEmpty)
+        this.#snapshots.request("interval");
       this.#armInterval();
     }, intervalMs);
   }
@@ -207,5 +215,9 @@ function closedError(): StoreError {
 }
 
 function busyError(queuedBytes: number, why: string): StoreError {
-  return storeError("STORE_BUSY", { queuedBytes }, `${why} (${queuedBytes} bytes wait); send it again a little later`);
+  return storeError(
+    "STORE_BUSY",
+    { queuedBytes },
+    `${why} (${queuedBytes} bytes wait); send it again a little later`,
+  );
 }

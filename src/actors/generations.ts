@@ -37,7 +37,8 @@ export function chooseGeneration(vfs: Vfs, root: string, storeId: Uint8Array): G
   for (const number of numbers) {
     try {
       const manifest = readManifest(vfs, root, number, storeId);
-      if (chosen !== undefined) return { ...chosen, previous: manifest, highestNumber: numbers[0] ?? 0, warnings };
+      if (chosen !== undefined)
+        return { ...chosen, previous: manifest, highestNumber: numbers[0] ?? 0, warnings };
       chosen = { manifest, view: SnapshotView.open(vfs, root, manifest) };
     } catch (error) {
       if (isStoreError(error, "FORMAT_UNSUPPORTED") || !isDamage(error)) throw error;
@@ -45,7 +46,8 @@ export function chooseGeneration(vfs: Vfs, root: string, storeId: Uint8Array): G
       warnings.push(error.message);
     }
   }
-  if (chosen !== undefined) return { ...chosen, previous: undefined, highestNumber: numbers[0] ?? 0, warnings };
+  if (chosen !== undefined)
+    return { ...chosen, previous: undefined, highestNumber: numbers[0] ?? 0, warnings };
   throw first ?? storeError("CORRUPT", { file: `${root}/manifest-000001` }, `${root} has no manifest`);
 }
 

@@ -48,14 +48,23 @@ const lifeMachine = setup({
       invoke: {
         src: "open",
         input: ({ context }) => ({ open: context.open }),
-        onDone: { target: "open", actions: { type: "rememberEngine", params: ({ event }) => ({ engine: event.output }) } },
-        onError: { target: "closed", actions: { type: "rememberError", params: ({ event }) => ({ error: event.error }) } },
+        onDone: {
+          target: "open",
+          actions: { type: "rememberEngine", params: ({ event }) => ({ engine: event.output }) },
+        },
+        onError: {
+          target: "closed",
+          actions: { type: "rememberError", params: ({ event }) => ({ error: event.error }) },
+        },
       },
     },
     open: {
       tags: "open",
       on: {
-        "log.failed": { target: "poisoned", actions: { type: "rememberError", params: ({ event }) => ({ error: event.error }) } },
+        "log.failed": {
+          target: "poisoned",
+          actions: { type: "rememberError", params: ({ event }) => ({ error: event.error }) },
+        },
         close: "draining",
       },
     },
@@ -66,7 +75,10 @@ const lifeMachine = setup({
         src: "drain",
         input: ({ context }) => ({ engine: context.engine }),
         onDone: "closed",
-        onError: { target: "closed", actions: { type: "rememberError", params: ({ event }) => ({ error: event.error }) } },
+        onError: {
+          target: "closed",
+          actions: { type: "rememberError", params: ({ event }) => ({ error: event.error }) },
+        },
       },
     },
     closed: { tags: "closed", type: "final" },

@@ -40,7 +40,11 @@ export function decodeCursor(cursor: unknown): ListPosition {
   } catch {
     // Falls through to the one refusal.
   }
-  throw storeError("INVALID_ARGUMENT", { argument: "after" }, `after must be the cursor of a listed entry, not ${JSON.stringify(cursor)}`);
+  throw storeError(
+    "INVALID_ARGUMENT",
+    { argument: "after" },
+    `after must be the cursor of a listed entry, not ${JSON.stringify(cursor)}`,
+  );
 }
 
 export function comparePositions(a: ListPosition, b: ListPosition): number {
@@ -79,7 +83,10 @@ function* mergePositions(
 ): Generator<ListPosition> {
   const inTail = source.tail.sessions();
   const dirty = [...inTail].map(([sessionId, tailLsn]): ListPosition => {
-    const lsn = tailLsn > 0 ? tailLsn : (resident(sessionId)?.lastCommitLsn ?? view.head(sessionId)?.lastCommitLsn ?? 0);
+    const lsn =
+      tailLsn > 0
+        ? tailLsn
+        : (resident(sessionId)?.lastCommitLsn ?? view.head(sessionId)?.lastCommitLsn ?? 0);
     return { lastCommitLsn: lsn, sessionId };
   });
   dirty.sort(comparePositions);
@@ -130,7 +137,12 @@ function summarise(
     if (lsn <= folded) return;
     const record = source.record(segment, offset);
     if (record.kind === "commit") {
-      summary = { ...summary, headRevision: record.revision, picker: record.picker ?? summary.picker, lastCommitLsn: lsn };
+      summary = {
+        ...summary,
+        headRevision: record.revision,
+        picker: record.picker ?? summary.picker,
+        lastCommitLsn: lsn,
+      };
     } else if (record.kind === "tombstone") {
       summary = { ...summary, picker: record.picker ?? summary.picker };
     } else if (record.kind === "meta") {

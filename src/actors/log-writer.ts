@@ -14,10 +14,10 @@ import { type Actor, type AnyEventObject, fromCallback } from "xstate";
 import { assert } from "../assert.ts";
 import { type StoreError, storeError, toStoreError } from "../errors.ts";
 import type { Lsn } from "../ids.ts";
-import type { Log } from "../wal/log.ts";
-import type { Tail } from "./tail.ts";
-import { blobPayloads, type NewBlob } from "./blob-frames.ts";
 import { encodeRecord, type SessionRecord } from "../session/record.ts";
+import type { Log } from "../wal/log.ts";
+import { blobPayloads, type NewBlob } from "./blob-frames.ts";
+import type { Tail } from "./tail.ts";
 
 /** One session's write: blobs, then the record that names them. */
 export interface Write {
@@ -53,11 +53,13 @@ interface Settlement {
   readonly settle: (error: StoreError | undefined) => void;
 }
 
-export const logWriterLogic = fromCallback<LogWriterEvent & AnyEventObject, LogWriterInput>(({ input, receive }) => {
-  const queue = new WriteQueue(input);
-  receive((event) => queue.receive(event as LogWriterEvent));
-  return () => queue.fail(storeError("STORE_CLOSED", {}, "the store was closed"));
-});
+export const logWriterLogic = fromCallback<LogWriterEvent & AnyEventObject, LogWriterInput>(
+  ({ input, receive }) => {
+    const queue = new WriteQueue(input);
+    receive((event) => queue.receive(event as LogWriterEvent));
+    return () => queue.fail(storeError("STORE_CLOSED", {}, "the store was closed"));
+  },
+);
 
 export type LogWriterRef = Actor<typeof logWriterLogic>;
 
@@ -105,7 +107,9 @@ class WriteQueue {
       const payload = encodeRecord(write.record);
       write.lsn = this.#log.append(payload);
       const { record, lsn } = write;
-      this.#placed.push((segment, offset) => this.#tail.addRecord(record, lsn, segment, offset, payload.length));
+      this.#placed.push((segment, offset) =>
+        this.#tail.addRecord(record, lsn, segment, offset, payload.length),
+      );
       this.#settlements.push({ lsn: write.lsn, settle: write.settle });
     } catch (error) {
       // Half of a write may be in the ring: nothing can be said about the log any more.
@@ -176,5 +180,10 @@ export function unknownError(cause: StoreError): StoreError {
 
 /** For every write after the log failed. */
 export function poisonedError(cause: StoreError): StoreError {
-  return storeError("STORE_POISONED", {}, `a write or sync of the store failed; reopen it (${cause.message})`, cause);
+  return storeError(
+    "STORE_POISONED",
+    {},
+    `a write or sync of the store failed; reopen it (${cause.message})`,
+    cause,
+  );
 }

@@ -8,14 +8,14 @@
 import { createActor } from "xstate";
 import type { RecoveryReport } from "../contract.ts";
 import { storeError, toStoreError } from "../errors.ts";
-import { createLog, type Log, type LogConfig, type LogListener, openLog } from "../wal/log.ts";
 import type { Vfs } from "../vfs/vfs.ts";
-import { abortedError } from "./ask.ts";
+import { createLog, type Log, type LogConfig, type LogListener, openLog } from "../wal/log.ts";
+import { throwIfAborted } from "./ask.ts";
 import { type Ownership, ownDirectoryWithin } from "./directory.ts";
 import { Engine } from "./engine.ts";
 import { chooseGeneration, createFirstGeneration, type Generations } from "./generations.ts";
 import type { StoreLife } from "./lifecycle.ts";
-import { logWriterLogic, type LogWriterRef } from "./log-writer.ts";
+import { type LogWriterRef, logWriterLogic } from "./log-writer.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { Publisher } from "./publisher.ts";
 import { TailReplay } from "./replay.ts";
@@ -33,9 +33,13 @@ export async function openEngine(input: OpenInput): Promise<Engine> {
   const { root, options, signal } = input;
   refuseNetwork(options, root);
   const { clock } = options;
-  const ownership = await ownDirectoryWithin(options.vfs, root, { ms: options.lockWaitMs, now: () => clock.now(), signal });
+  const ownership = await ownDirectoryWithin(options.vfs, root, {
+    ms: options.lockWaitMs,
+    now: () => clock.now(),
+    signal,
+  });
   try {
-    if (signal?.aborted === true) throw abortedError(signal);
+    throwIfAborted(signal);
     return await openOwned(input, ownership);
   } catch (error) {
     ownership.release();
@@ -66,7 +70,8 @@ async function openOwned(input: OpenInput, ownership: Ownership): Promise<Engine
     };
     const engine = join(input, { ownership, generations, tail, log, listener, recovery, config });
     const warnings = [...generations.warnings, ...opened.recovery.warnings];
-    if (!recovery.cleanClose || warnings.length > 0) options.onEvent({ type: "recovered", report: recovery, warnings });
+    if (!recovery.cleanClose || warnings.length > 0)
+      options.onEvent({ type: "recovered", report: recovery, warnings });
     return engine;
   } catch (error) {
     generations.view.release();

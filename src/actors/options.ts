@@ -11,7 +11,9 @@ export interface ResolvedOptions {
   readonly sync: SyncPolicy;
   readonly syncIntervalMs: number;
   readonly segmentBytes: number;
-  readonly snapshot: { readonly logBytes: number | undefined; readonly intervalMs: number | undefined } | undefined;
+  readonly snapshot:
+    | { readonly logBytes: number | undefined; readonly intervalMs: number | undefined }
+    | undefined;
   readonly gc: { readonly garbageRatio: number; readonly minBytes: number } | undefined;
   readonly workers: number;
   readonly blobCompression: "none" | "balanced" | "compact";
@@ -29,9 +31,24 @@ export interface ResolvedOptions {
 
 /** Also accepted beside the options: the signal of `openStore`. */
 const KNOWN = new Set([
-  "sync", "syncIntervalMs", "segmentBytes", "snapshot", "gc", "workers", "blobCompression", "graphPolicy",
-  "maxCommitBytes", "maxQueuedBytes", "maxResidentBytes", "receiptsKept", "lockWaitMs",
-  "allowNetworkFileSystem", "onEvent", "vfs", "clock", "signal",
+  "sync",
+  "syncIntervalMs",
+  "segmentBytes",
+  "snapshot",
+  "gc",
+  "workers",
+  "blobCompression",
+  "graphPolicy",
+  "maxCommitBytes",
+  "maxQueuedBytes",
+  "maxResidentBytes",
+  "receiptsKept",
+  "lockWaitMs",
+  "allowNetworkFileSystem",
+  "onEvent",
+  "vfs",
+  "clock",
+  "signal",
 ]);
 
 /** Timers of Node hold 31 bits of milliseconds. */
@@ -51,7 +68,12 @@ export function resolveOptions(options: StoreOptions | undefined): ResolvedOptio
     snapshot: snapshotTriggers(given.snapshot),
     gc: gcTriggers(given.gc),
     workers: integer("workers", given.workers, 1, 1, 64),
-    blobCompression: oneOf("blobCompression", given.blobCompression, ["none", "balanced", "compact"], "balanced"),
+    blobCompression: oneOf(
+      "blobCompression",
+      given.blobCompression,
+      ["none", "balanced", "compact"],
+      "balanced",
+    ),
     graphPolicy: oneOf("graphPolicy", given.graphPolicy, ["strict", "permissive"], "strict"),
     maxCommitBytes,
     maxQueuedBytes: integer("maxQueuedBytes", given.maxQueuedBytes, 64 * MIB, 1024, 8192 * MIB),
@@ -91,11 +113,17 @@ function gcTriggers(value: StoreOptions["gc"]): ResolvedOptions["gc"] {
   return { garbageRatio, minBytes: integer("gc.minBytes", given.minBytes, 16 * MIB, 0, 2 ** 50) };
 }
 
-function triggers<Value extends object>(option: string, value: Value | undefined, known: string[]): Value | undefined {
+function triggers<Value extends object>(
+  option: string,
+  value: Value | undefined,
+  known: string[],
+): Value | undefined {
   if (value === undefined) return undefined;
-  if (typeof value !== "object" || value === null) throw bad(option, `must be false or an object with ${known.join(", ")}`, value);
+  if (typeof value !== "object" || value === null)
+    throw bad(option, `must be false or an object with ${known.join(", ")}`, value);
   for (const key of Object.keys(value)) {
-    if (!known.includes(key)) throw bad(`${option}.${key}`, `is not an option; known are ${known.join(", ")}`, undefined);
+    if (!known.includes(key))
+      throw bad(`${option}.${key}`, `is not an option; known are ${known.join(", ")}`, undefined);
   }
   return value;
 }
@@ -112,10 +140,16 @@ function integer(option: string, value: unknown, fallback: number, least: number
   return value;
 }
 
-function oneOf<Choice extends string>(option: string, value: unknown, choices: readonly Choice[], fallback: Choice): Choice {
+function oneOf<Choice extends string>(
+  option: string,
+  value: unknown,
+  choices: readonly Choice[],
+  fallback: Choice,
+): Choice {
   if (value === undefined) return fallback;
   const choice = choices.find((candidate) => candidate === value);
-  if (choice === undefined) throw bad(option, `must be one of ${choices.map((c) => `"${c}"`).join(", ")}`, value);
+  if (choice === undefined)
+    throw bad(option, `must be one of ${choices.map((c) => `"${c}"`).join(", ")}`, value);
   return choice;
 }
 
@@ -139,6 +173,7 @@ function listener(value: unknown): (event: StoreEvent) => void {
 }
 
 function bad(option: string, problem: string, value: unknown): Error {
-  const shown = value === undefined ? "" : `, not ${typeof value === "object" ? JSON.stringify(value) : String(value)}`;
+  const shown =
+    value === undefined ? "" : `, not ${typeof value === "object" ? JSON.stringify(value) : String(value)}`;
   return storeError("INVALID_OPTION", { option }, `option ${option} ${problem}${shown}`);
 }

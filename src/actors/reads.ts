@@ -2,7 +2,13 @@
 import { readGraph, readNode } from "../session/read.ts";
 import type { SessionState } from "../session/state.ts";
 import type {
-  Json, PersistedSessionRead, SessionEvent, SessionGraph, SessionMeta, SessionNodeRecord, SessionReadScope,
+  Json,
+  PersistedSessionRead,
+  SessionEvent,
+  SessionGraph,
+  SessionMeta,
+  SessionNodeRecord,
+  SessionReadScope,
 } from "../session/types.ts";
 import type { Source } from "./source.ts";
 
@@ -24,7 +30,11 @@ export function readSessionOf<Event = SessionEvent, Body = Json>(
     graphIsPartial,
     checkpointRef: head.checkpointRef,
     checkpoint: source.hydrate(state.sessionId, head),
-    tokenLedger: state.ledger.map(({ source: from, model, usage }) => ({ source: from, model, usage: { ...usage } })),
+    tokenLedger: state.ledger.map(({ source: from, model, usage }) => ({
+      source: from,
+      model,
+      usage: { ...usage },
+    })),
   };
 }
 
@@ -32,7 +42,9 @@ export function readNodeOf<Event = SessionEvent, Body = Json>(
   state: SessionState,
   nodeId: string,
 ): SessionNodeRecord<Event, Body> | undefined {
-  return state.deleted ? undefined : (readNode(state, nodeId) as unknown as SessionNodeRecord<Event, Body> | undefined);
+  return state.deleted
+    ? undefined
+    : (readNode(state, nodeId) as unknown as SessionNodeRecord<Event, Body> | undefined);
 }
 
 export function readMeta(state: SessionState): SessionMeta | undefined {

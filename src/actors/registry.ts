@@ -12,7 +12,7 @@
 import { createActor } from "xstate";
 import type { Clock } from "../clock.ts";
 import { SESSION_IDLE_MS } from "../limits.ts";
-import { SessionCell, sessionLogic, type SessionRef, type SessionServices } from "./session.ts";
+import { SessionCell, type SessionRef, type SessionServices, sessionLogic } from "./session.ts";
 
 interface Resident {
   readonly actor: SessionRef;
@@ -102,7 +102,10 @@ export class SessionRegistry {
     this.#round++;
     const before = this.#round - 1;
     this.#passivate((_used, cell) => cell.lastUsed < before);
-    this.#timer = this.#residents.size === 0 ? undefined : this.#clock.setTimeout(() => this.#idleRound(), SESSION_IDLE_MS);
+    this.#timer =
+      this.#residents.size === 0
+        ? undefined
+        : this.#clock.setTimeout(() => this.#idleRound(), SESSION_IDLE_MS);
   }
 
   /** From the oldest on, while `goOn`; sessions with answers outstanding and `except` stay. */

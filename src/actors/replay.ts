@@ -4,7 +4,7 @@
  */
 import { storeError } from "../errors.ts";
 import type { BlobRef, Lsn } from "../ids.ts";
-import { decodeRecord, type BlobRecord } from "../session/record.ts";
+import { type BlobRecord, decodeRecord } from "../session/record.ts";
 import type { BlobTail, Tail } from "./tail.ts";
 
 export class TailReplay {
@@ -45,7 +45,12 @@ export class TailReplay {
       return decodeRecord(payload);
     } catch (error) {
       const file = `${this.#directory}/${segment.toString(16).padStart(16, "0")}.wal`;
-      throw storeError("CORRUPT", { file, offset }, `${file} at ${offset}: its record cannot be read: ${(error as Error).message}`, error);
+      throw storeError(
+        "CORRUPT",
+        { file, offset },
+        `${file} at ${offset}: its record cannot be read: ${(error as Error).message}`,
+        error,
+      );
     }
   }
 }

@@ -48,7 +48,10 @@ export class SerialJob<Reason extends string, Value> {
 
   /** The answer of a run that begins after this call. */
   ask(reason: Reason): Promise<Value> {
-    return ask<JobEvent<Reason, Value>, Value>(this.#actor, (reply) => ({ type: "request", request: { reason, reply } }));
+    return ask<JobEvent<Reason, Value>, Value>(this.#actor, (reply) => ({
+      type: "request",
+      request: { reason, reply },
+    }));
   }
 
   /** Lets a running piece end and begins no other; waiting requests are refused. */
@@ -112,10 +115,18 @@ function createJobMachine<Reason extends string, Value>(
         invoke: {
           src: "run",
           input: ({ context }) => ({ reason: firstReason(context) }),
-          onDone: { target: "decide", actions: { type: "resolve", params: ({ event }) => ({ value: event.output }) } },
-          onError: { target: "decide", actions: { type: "reject", params: ({ event }) => ({ error: event.error }) } },
+          onDone: {
+            target: "decide",
+            actions: { type: "resolve", params: ({ event }) => ({ value: event.output }) },
+          },
+          onError: {
+            target: "decide",
+            actions: { type: "reject", params: ({ event }) => ({ error: event.error }) },
+          },
         },
-        on: { request: [{ guard: ({ event }) => event.request.reply !== undefined, actions: "enqueue" }, {}] },
+        on: {
+          request: [{ guard: ({ event }) => event.request.reply !== undefined, actions: "enqueue" }, {}],
+        },
         states: {
           going: { on: { stop: { target: "last", actions: "rememberStop" } } },
           last: { on: { stop: { actions: "rememberStop" } } },

@@ -46,7 +46,11 @@ export interface SessionServices {
 export type SessionActorEvent =
   | { readonly type: "commit"; readonly prepared: PreparedCommit; readonly reply: Reply<RuntimeCommitResult> }
   | { readonly type: "write"; readonly request: WriteRequest }
-  | { readonly type: "read"; readonly read: (state: SessionState) => void; readonly fail: (error: StoreError) => void };
+  | {
+      readonly type: "read";
+      readonly read: (state: SessionState) => void;
+      readonly fail: (error: StoreError) => void;
+    };
 
 /** A write whose plan and reply have the same type of answer; `bindWrite` makes it. */
 export type WriteRequest = (cell: SessionCell) => void;
@@ -96,7 +100,12 @@ export class SessionCell {
   commit(prepared: PreparedCommit, reply: Reply<RuntimeCommitResult>): void {
     const state = this.planned;
     this.#services.pin(needs(prepared));
-    const plan = planCommit(state, (ref) => headKind(state, ref) ?? this.#services.blobKind(ref), prepared, this.#services.planOptions);
+    const plan = planCommit(
+      state,
+      (ref) => headKind(state, ref) ?? this.#services.blobKind(ref),
+      prepared,
+      this.#services.planOptions,
+    );
     if (plan.kind === "refused") return this.#answerAfter(() => reply.reject(plan.error), reply);
     if (plan.kind === "replayed") return this.#answerAfter(() => reply.resolve(plan.result), reply);
     this.#services.pin([prepared.checkpointRef]);
@@ -143,7 +152,10 @@ export class SessionCell {
 }
 
 /** Binds a planner and its reply into a request, so that the event needs no type parameter. */
-export function bindWrite<Value>(plan: (state: SessionState) => WritePlan<Value>, reply: Reply<Value>): WriteRequest {
+export function bindWrite<Value>(
+  plan: (state: SessionState) => WritePlan<Value>,
+  reply: Reply<Value>,
+): WriteRequest {
   return (cell) => {
     try {
       cell.plan(plan, reply);
@@ -198,5 +210,9 @@ function headKind(state: SessionState, ref: BlobRef): BlobKind | undefined {
 
 /** Refuses an operation of a deleted session. */
 export function deletedError(sessionId: string): StoreError {
-  return storeError("SESSION_DELETED", { sessionId }, `session "${sessionId}" was deleted; its id is never used again`);
+  return storeError(
+    "SESSION_DELETED",
+    { sessionId },
+    `session "${sessionId}" was deleted; its id is never used again`,
+  );
 }

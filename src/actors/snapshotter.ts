@@ -7,9 +7,9 @@
  */
 import { assert } from "../assert.ts";
 import type { StoreEvent } from "../contract.ts";
+import type { Log } from "../wal/log.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { Publisher } from "./publisher.ts";
-import type { Log } from "../wal/log.ts";
 import type { Tail } from "./tail.ts";
 
 export type SnapshotReason = Extract<StoreEvent, { type: "snapshot" }>["reason"];

@@ -9,7 +9,12 @@ import type { BlobRef, Lsn } from "../ids.ts";
 import { apply } from "../session/apply.ts";
 import { type BlobKind, decodeRecord, type LogRecord } from "../session/record.ts";
 import { emptySession, type HeadState, type SessionState } from "../session/state.ts";
-import type { HydratedSessionCheckpoint, PluginSessionSnapshot, SessionCheckpoint, ToolState } from "../session/types.ts";
+import type {
+  HydratedSessionCheckpoint,
+  PluginSessionSnapshot,
+  SessionCheckpoint,
+  ToolState,
+} from "../session/types.ts";
 import type { SnapshotView } from "../snapshot/view.ts";
 import type { BlobTail, Tail } from "./tail.ts";
 
@@ -56,7 +61,13 @@ export class Source {
     try {
       return decodeRecord(payload);
     } catch (error) {
-      throw this.corrupt(segment, offset, `its record cannot be read: ${(error as Error).message}`, undefined, error);
+      throw this.corrupt(
+        segment,
+        offset,
+        `its record cannot be read: ${(error as Error).message}`,
+        undefined,
+        error,
+      );
     }
   }
 
@@ -69,13 +80,24 @@ export class Source {
   #applyAt(state: SessionState, lsn: Lsn, segment: number, offset: number): SessionState {
     const record = this.record(segment, offset);
     if (record.kind === "blob" || record.sessionId !== state.sessionId) {
-      throw this.corrupt(segment, offset, `LSN ${lsn} is not a record of session "${state.sessionId}"`, state.sessionId);
+      throw this.corrupt(
+        segment,
+        offset,
+        `LSN ${lsn} is not a record of session "${state.sessionId}"`,
+        state.sessionId,
+      );
     }
     try {
       return apply(state, record, lsn);
     } catch (error) {
       if (isStoreError(error)) throw error;
-      throw this.corrupt(segment, offset, `LSN ${lsn} does not follow: ${(error as Error).message}`, state.sessionId, error);
+      throw this.corrupt(
+        segment,
+        offset,
+        `LSN ${lsn} does not follow: ${(error as Error).message}`,
+        state.sessionId,
+        error,
+      );
     }
   }
 
@@ -101,7 +123,8 @@ export class Source {
       const segment = positions[i] as number;
       const offset = positions[i + 1] as number;
       const record = this.record(segment, offset);
-      if (record.kind !== "blob" || record.ref !== ref) throw this.corrupt(segment, offset, `is not a part of blob ${ref}`);
+      if (record.kind !== "blob" || record.ref !== ref)
+        throw this.corrupt(segment, offset, `is not a part of blob ${ref}`);
       bytes.set(record.data, record.at);
     }
     if (sha256Hex(bytes) !== ref) {
@@ -120,10 +143,14 @@ export class Source {
       checkpoint.toolState = decodeValue(this.#need(toolState, "toolState", sessionId)) as ToolState;
     }
     if (pluginSnapshot !== undefined) {
-      checkpoint.pluginSnapshot = decodeValue(this.#need(pluginSnapshot, "pluginSnapshot", sessionId)) as PluginSessionSnapshot;
+      checkpoint.pluginSnapshot = decodeValue(
+        this.#need(pluginSnapshot, "pluginSnapshot", sessionId),
+      ) as PluginSessionSnapshot;
     }
     if (executionState !== undefined) {
-      checkpoint.executionState = decodeValue(this.#need(executionState, "executionState", sessionId)) as Uint8Array;
+      checkpoint.executionState = decodeValue(
+        this.#need(executionState, "executionState", sessionId),
+      ) as Uint8Array;
     }
     return checkpoint;
   }

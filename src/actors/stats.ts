@@ -6,7 +6,12 @@ import type { SessionRegistry } from "./registry.ts";
 import type { Snapshotter } from "./snapshotter.ts";
 
 export function collectStats(
-  parts: EngineParts & { sessions: SessionRegistry; snapshotter: Snapshotter; collector: Collector; commits: number },
+  parts: EngineParts & {
+    sessions: SessionRegistry;
+    snapshotter: Snapshotter;
+    collector: Collector;
+    commits: number;
+  },
 ): StoreStats {
   const { options, life, log, tail, publisher, sessions } = parts;
   const { frames, bytes, batches, syncs, fileBytes } = log.stats();

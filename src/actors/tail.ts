@@ -56,7 +56,13 @@ export class Tail {
     return this.#records * POSITION_BYTES;
   }
 
-  addRecord(record: Pick<SessionRecord, "kind" | "sessionId">, lsn: Lsn, segment: number, offset: number, bytes: number): void {
+  addRecord(
+    record: Pick<SessionRecord, "kind" | "sessionId">,
+    lsn: Lsn,
+    segment: number,
+    offset: number,
+    bytes: number,
+  ): void {
     const generation = this.#generationOf(lsn);
     let session = generation.sessions.get(record.sessionId);
     if (session === undefined) {
@@ -119,7 +125,10 @@ export class Tail {
   /** Records beyond `lsn` go into a new generation. */
   cut(lsn: Lsn): void {
     const newest = this.#generations.at(-1);
-    assert(newest !== undefined && newest.lastLsn === Number.POSITIVE_INFINITY, "the newest generation is open");
+    assert(
+      newest !== undefined && newest.lastLsn === Number.POSITIVE_INFINITY,
+      "the newest generation is open",
+    );
     newest.lastLsn = lsn;
     this.#generations.push(newGeneration());
   }

@@ -4,11 +4,11 @@
  */
 import type { RecoveryReport, VerifyReport } from "../contract.ts";
 import { storeError } from "../errors.ts";
+import type { SessionState } from "../session/state.ts";
 import { checkStore } from "../snapshot/check.ts";
 import type { Manifest } from "../snapshot/manifest.ts";
-import type { SessionState } from "../session/state.ts";
-import { scanLog } from "../wal/log.ts";
 import type { Vfs } from "../vfs/vfs.ts";
+import { scanLog } from "../wal/log.ts";
 import { readStoreId } from "./directory.ts";
 import { chooseGeneration, listManifests } from "./generations.ts";
 import { TailReplay } from "./replay.ts";
@@ -50,7 +50,11 @@ function readView(vfs: Vfs, root: string): StoreView {
   const started = performance.now();
   const storeId = readStoreId(vfs, root);
   if (newest(vfs, root) === 0) {
-    throw storeError("NOT_A_STORE", { path: root }, `${root} holds a store whose creation was not finished; open it for writing once`);
+    throw storeError(
+      "NOT_A_STORE",
+      { path: root },
+      `${root} holds a store whose creation was not finished; open it for writing once`,
+    );
   }
   const { manifest, view } = chooseGeneration(vfs, root, storeId);
   try {
@@ -58,11 +62,18 @@ function readView(vfs: Vfs, root: string): StoreView {
     const tail = new Tail();
     const replay = new TailReplay(tail, directory);
     const payloads = new Map<string, Uint8Array>();
-    const scan = scanLog(vfs, directory, storeId, manifest.log, undefined, (lsn, segment, offset, payload) => {
-      // The owner may recycle the segment, so the view keeps what it needs of it.
-      payloads.set(`${segment}:${offset}`, Buffer.from(payload));
-      replay.onRecord(lsn, segment, offset, payload);
-    });
+    const scan = scanLog(
+      vfs,
+      directory,
+      storeId,
+      manifest.log,
+      undefined,
+      (lsn, segment, offset, payload) => {
+        // The owner may recycle the segment, so the view keeps what it needs of it.
+        payloads.set(`${segment}:${offset}`, Buffer.from(payload));
+        replay.onRecord(lsn, segment, offset, payload);
+      },
+    );
     replay.finish();
     const source = new Source({
       view: () => view,
@@ -73,7 +84,13 @@ function readView(vfs: Vfs, root: string): StoreView {
       isCondemned: () => false,
     });
     const { cleanClose, replayedRecords, replayedBytes, tornBytes } = scan;
-    const recovery = { cleanClose, replayedRecords, replayedBytes, tornBytes, durationMs: performance.now() - started };
+    const recovery = {
+      cleanClose,
+      replayedRecords,
+      replayedBytes,
+      tornBytes,
+      durationMs: performance.now() - started,
+    };
     const states = new StateCache(source);
     return {
       manifest,
