@@ -7,6 +7,7 @@
  * 2. A recycled file loses its old name, durably, before its old header is overwritten.
  */
 import { randomBytes } from "node:crypto";
+import { posix } from "node:path";
 import { storeError } from "../errors.ts";
 import { MAINTENANCE_SLICE_BYTES } from "../limits.ts";
 import type { Vfs, VfsFile } from "../vfs/vfs.ts";
@@ -24,29 +25,30 @@ import { TAIL_NAME } from "./tail.ts";
 
 const TEMPORARY = /^(?:spare|recycle)-[0-9]+\.tmp$/;
 
-/** A log on a file system. `directory` is the store's; the log lives in `wal/` of it. */
+/** A log on a file system: `directory` is `wal/` itself. */
 export interface LogPlace {
   readonly vfs: Vfs;
   readonly directory: string;
   readonly storeId: Uint8Array;
 }
 
-export function walDirectory(place: LogPlace): string {
-  return `${place.directory}/wal`;
+/** The store's directory, in which `wal/` is a name and cut tails are kept. */
+export function storeDirectory(place: LogPlace): string {
+  return posix.dirname(place.directory);
 }
 
 export function segmentPath(place: LogPlace, number: number): string {
-  return `${walDirectory(place)}/${segmentName(number)}`;
+  return `${place.directory}/${segmentName(number)}`;
 }
 
 export function tailPath(place: LogPlace): string {
-  return `${walDirectory(place)}/${TAIL_NAME}`;
+  return `${place.directory}/${TAIL_NAME}`;
 }
 
 /** Numbers of the segment files there, ascending. */
 export function listSegments(place: LogPlace): number[] {
   return place.vfs
-    .list(walDirectory(place))
+    .list(place.directory)
     .map(segmentNumber)
     .filter((number) => number !== undefined)
     .sort((left, right) => left - right);
@@ -54,8 +56,8 @@ export function listSegments(place: LogPlace): number[] {
 
 /** Paths of files without a final name: spares half made, and files between two lives. */
 export function listTemporaries(place: LogPlace): string[] {
-  const directory = walDirectory(place);
-  const names = place.vfs.list(directory).filter((name) => TEMPORARY.test(name));
+  const { vfs, directory } = place;
+  const names = vfs.list(directory).filter((name) => TEMPORARY.test(name));
   return names.map((name) => `${directory}/${name}`);
 }
 
@@ -92,7 +94,7 @@ export type Pause = (writtenBytes: number) => void;
 
 /** Creates a zero-filled segment under its final name; durable in content and name when this returns. */
 export function createSegment(place: LogPlace, segment: NewSegment, pause?: Pause): void {
-  const temporary = `${walDirectory(place)}/spare-${segment.number}.tmp`;
+  const temporary = `${place.directory}/spare-${segment.number}.tmp`;
   place.vfs.remove(temporary);
   const file = place.vfs.open(temporary, "create");
   try {
@@ -106,14 +108,14 @@ export function createSegment(place: LogPlace, segment: NewSegment, pause?: Paus
   }
   file.close();
   place.vfs.rename(temporary, segmentPath(place, segment.number));
-  place.vfs.syncDirectory(walDirectory(place));
+  place.vfs.syncDirectory(place.directory);
 }
 
 /** Takes a segment's name away, durably; its file can then become another segment. Answers its new path. */
 export function unnameSegment(place: LogPlace, number: number): string {
-  const temporary = `${walDirectory(place)}/recycle-${number}.tmp`;
+  const temporary = `${place.directory}/recycle-${number}.tmp`;
   place.vfs.rename(segmentPath(place, number), temporary);
-  place.vfs.syncDirectory(walDirectory(place));
+  place.vfs.syncDirectory(place.directory);
   return temporary;
 }
 
@@ -132,7 +134,7 @@ export function recycleSegment(place: LogPlace, unnamed: string, segment: NewSeg
   }
   file.close();
   place.vfs.rename(unnamed, segmentPath(place, segment.number));
-  place.vfs.syncDirectory(walDirectory(place));
+  place.vfs.syncDirectory(place.directory);
 }
 
 /** A segment file's header, or why the file cannot be used. */

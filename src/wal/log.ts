@@ -54,7 +54,7 @@ export interface Log {
   close(): Promise<void>;
 }
 
-/** Makes the log of a fresh store: `wal/`, its first segment, TAIL, all synced. */
+/** Makes the log of a fresh store: its directory, its first segment, TAIL, all synced. */
 export function createLog(config: LogConfig): LogStart {
   return createFirst(placeOf(config), sourceOf(config));
 }

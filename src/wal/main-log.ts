@@ -291,11 +291,14 @@ export class MainLog {
         return ring.putFrame(queued.lsn, queued.payload);
       case "command":
         return ring.putCommand(queued.tag, 0);
-      case "external":
+      case "external": {
         if (!ring.hasRoomForCommand()) return false;
+        // Sending takes the bytes away.
+        const bytes = queued.image.length;
         // First the image, then the command: the log's thread never has to wait for it.
         this.#hostNow().sendExternal(queued.image);
-        return ring.putCommand(Tag.external, queued.image.length);
+        return ring.putCommand(Tag.external, bytes);
+      }
     }
   }
 

@@ -4,7 +4,7 @@
  */
 import { MAX_QUARANTINES } from "../limits.ts";
 import { writeNew } from "../vfs/whole.ts";
-import type { LogPlace } from "./files.ts";
+import { type LogPlace, storeDirectory } from "./files.ts";
 import type { TornPart } from "./recovery.ts";
 import { segmentName } from "./segment.ts";
 
@@ -26,7 +26,7 @@ export function quarantine(place: LogPlace, parts: readonly TornPart[]): string[
 
 function keep(place: LogPlace, name: string, bytes: Uint8Array): void {
   const { vfs } = place;
-  const directory = `${place.directory}/quarantine`;
+  const directory = `${storeDirectory(place)}/quarantine`;
   vfs.makeDirectory(directory);
   const others = vfs.list(directory).filter((entry) => NAME.test(entry) && entry !== name);
   const surplus = Math.max(0, others.length - (MAX_QUARANTINES - 1));

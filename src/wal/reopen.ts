@@ -20,9 +20,9 @@ import {
   recycleSegment,
   type SegmentSource,
   segmentPath,
+  storeDirectory,
   tailPath,
   unnameSegment,
-  walDirectory,
 } from "./files.ts";
 import { type Frame, FrameType, frameBytes, type Image, imageOf, payloadOf, putFrame } from "./frame.ts";
 import { quarantine } from "./quarantine.ts";
@@ -50,7 +50,7 @@ export interface Reopened {
 
 /** The first segment of a fresh store: a header and no LINK; with TAIL, all synced. */
 export function createFirst(place: LogPlace, source: SegmentSource): LogStart {
-  place.vfs.makeDirectory(walDirectory(place));
+  place.vfs.makeDirectory(place.directory);
   for (const path of listTemporaries(place)) place.vfs.remove(path);
   // A creation that never finished left these; the caller publishes what it names only after this returns.
   place.vfs.remove(segmentPath(place, 1));
@@ -58,7 +58,7 @@ export function createFirst(place: LogPlace, source: SegmentSource): LogStart {
   ensureTail(place.vfs, tailPath(place));
   const segment = newSegment(source, 1, source.segmentBytes);
   createSegment(place, segment);
-  place.vfs.syncDirectory(place.directory);
+  place.vfs.syncDirectory(storeDirectory(place));
   return { segment: 1, salt: segment.salt, lsn: 0, crc: 0 };
 }
 
@@ -70,7 +70,7 @@ export function reopen(
   onRecord: OnRecord,
 ): Reopened {
   // Names that recovery relies on may be visible and not yet durable.
-  place.vfs.syncDirectory(walDirectory(place));
+  place.vfs.syncDirectory(place.directory);
   const counted = countRecords(onRecord);
   const tail = newestTail(readTail(place.vfs, tailPath(place), place.storeId));
   const last = readLast(place, walkSealed(place, start, counted.onRecord), tail);
@@ -78,7 +78,7 @@ export function reopen(
   const warnings = quarantine(place, last.torn);
   if (ensureTail(place.vfs, tailPath(place))) {
     warnings.push("TAIL was missing or had a wrong size; it was made anew");
-    place.vfs.syncDirectory(walDirectory(place));
+    place.vfs.syncDirectory(place.directory);
   }
   const recyclable = clearSpares(place, last, source);
   const position = startSegment(place, last, above, source, recyclable);
@@ -144,7 +144,7 @@ function clearSpares(place: LogPlace, last: LastSegment, source: SegmentSource):
       if (!recyclable.includes(unnamed)) recyclable.push(unnamed);
     } else vfs.remove(path);
   }
-  vfs.syncDirectory(walDirectory(place));
+  vfs.syncDirectory(place.directory);
   return recyclable;
 }
 

@@ -21,7 +21,6 @@ import {
   type SegmentSource,
   segmentPath,
   unnameSegment,
-  walDirectory,
 } from "./files.ts";
 import { Word, type Words, wakeLog } from "./words.ts";
 
@@ -81,7 +80,7 @@ export class Supply {
       this.#failure = undefined;
       return worked ? "more" : "done";
     } catch (error) {
-      if (isStoreError(error, "STORE_IO") && error.path === walDirectory(this.#place)) throw error;
+      if (isStoreError(error, "STORE_IO") && error.path === this.#place.directory) throw error;
       this.#failure = toStoreError(error);
       Atomics.store(this.#words, Word.supplyDown, 1);
       wakeLog(this.#words);
@@ -145,7 +144,7 @@ export class Supply {
       this.#top -= 1;
       this.#unneeded -= 1;
     }
-    this.#place.vfs.syncDirectory(walDirectory(this.#place));
+    this.#place.vfs.syncDirectory(this.#place.directory);
   }
 
   #retire({ below, scrub }: Retirement): void {
@@ -161,7 +160,7 @@ export class Supply {
       else vfs.remove(path);
     }
     if (scrub) this.#scrub();
-    vfs.syncDirectory(walDirectory(this.#place));
+    vfs.syncDirectory(this.#place.directory);
   }
 
   #scrub(): void {

@@ -23,8 +23,14 @@ export interface SupplyThreadData extends CommonData {
   readonly recyclable: readonly string[];
 }
 
-// A bare `new Worker("x.ts")` does not pass through tsx on Node 20; `require` inside a worker does.
-const BOOTSTRAP = "require(require('node:worker_threads').workerData.entry)";
+// A bare `new Worker("x.ts")` does not pass through tsx on Node 20, and `--import tsx` does not reach an
+// evaluated worker: it registers tsx itself, if there is one (a newer Node can do without).
+const BOOTSTRAP = `
+  const { entry } = require("node:worker_threads").workerData;
+  const load = require("node:module").createRequire(entry);
+  try { load("tsx/cjs/api").register(); } catch {}
+  load(entry);
+`;
 
 export function startThread(name: "log-thread", data: LogThreadData): Worker;
 export function startThread(name: "supply-thread", data: SupplyThreadData): Worker;

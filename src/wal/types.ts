@@ -10,7 +10,7 @@ export type SyncPolicy = "always" | "interval" | "never";
 export interface LogConfig {
   /** In thread mode the threads open the disk themselves; this one then reads, and serves recovery. */
   readonly vfs: Vfs;
-  /** Directory of the store; the log lives in `wal/` of it, cut tails go to `quarantine/` of it. */
+  /** The `wal/` directory of the store; cut tails go to `quarantine/` beside it. */
   readonly directory: string;
   /** 16 bytes that every segment of this store carries. */
   readonly storeId: Uint8Array;

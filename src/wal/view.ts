@@ -169,6 +169,6 @@ function problemOf(error: unknown, place: LogPlace): LogProblem {
       ? { file, code: known.code, message }
       : { file, offset, code: known.code, message };
   }
-  const file = known.code === "STORE_IO" ? known.path : `${place.directory}/wal`;
+  const file = known.code === "STORE_IO" ? known.path : place.directory;
   return { file, code: known.code, message: known.message };
 }
