@@ -4,7 +4,6 @@
  * and streams of the process are touched here and nowhere else.
  */
 import { readFileSync } from "node:fs";
-import { openStore } from "../index.ts";
 import { InputError } from "./replay/input.ts";
 import { parseReplay, REPLAY_HELP, UsageError } from "./replay/options.ts";
 import type { Outcome } from "./replay/report.ts";
@@ -45,6 +44,8 @@ async function replay(options: Exclude<ReturnType<typeof parseReplay>, "help">):
   try {
     const color = process.stdout.isTTY === true && !process.env.NO_COLOR;
     const { stdout, stderr } = process;
+    // Loaded only now: help and mistakes need no engine.
+    const { openStore } = await import("../index.ts");
     const report = await runReplay(options, {
       stdout,
       stderr,

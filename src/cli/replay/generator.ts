@@ -73,6 +73,8 @@ const CHANGE = 0.06;
 const IMAGE = 0.01;
 const THINKING = 0.05;
 const COMPACTION = 0.02;
+/** Share of turns the user stops after a tool round: they have no last word. */
+const STOPPED = 0.03;
 /** Bytes of an image: a cut-out of a screen. */
 const IMAGE_BYTES = { low: 2_000, high: 24_000 };
 /** Characters per token, as providers quote it. */
@@ -130,6 +132,7 @@ class TurnBuilder {
     this.#prompt();
     const rounds = this.#random.quantile(ROUNDS);
     for (let round = 0; round < rounds; round++) this.#toolRound(round);
+    if (rounds > 0 && this.#random.chance(STOPPED)) return this.#entries;
     const thinking = this.#random.chance(THINKING) ? [this.#thinking()] : [];
     this.#assistant([...thinking, this.#part(ANSWER)], "stop");
     return this.#entries;

@@ -88,7 +88,7 @@ function readArguments(args: readonly string[]) {
       },
     });
   } catch (error) {
-    const [line] = (error instanceof Error ? error.message : String(error)).split(". ");
+    const [line] = (error instanceof Error ? error.message : String(error)).split(/\. |\.?\n/);
     throw new UsageError(line);
   }
 }
