@@ -213,7 +213,7 @@ export const checkpointLaws: Area = ({ law }) => {
         const found = (await read(fixture.session("one"))).checkpoint.toolState;
         assert.deepEqual(found, one);
         assert.deepEqual(Object.keys(found?.tools ?? {}), ["a", "b"]);
-        assert.deepEqual(Object.keys((found?.tools["b"]?.manifest ?? {}) as object), ["x", "y"]);
+        assert.deepEqual(Object.keys((found?.tools.b?.manifest ?? {}) as object), ["x", "y"]);
       });
     },
   );

@@ -314,24 +314,20 @@ export const loadLaws: Area = ({ law }) => {
   });
 
   law("sessions of one store share nothing but blobs", async (fixture) => {
-    await fixture
-      .session("one")
-      .commitRuntimeState(
-        commit({
-          sessionId: "one",
-          graph: replaceFull(chain("a", "b"), "b"),
-          usageDeltas: [ledgerEntry("t", "m", usage(5))],
-        }),
-      );
-    await fixture
-      .session("two")
-      .commitRuntimeState(
-        commit({
-          sessionId: "two",
-          graph: replaceFull(chain("a"), "a"),
-          config: config({ providerId: "p2" }),
-        }),
-      );
+    await fixture.session("one").commitRuntimeState(
+      commit({
+        sessionId: "one",
+        graph: replaceFull(chain("a", "b"), "b"),
+        usageDeltas: [ledgerEntry("t", "m", usage(5))],
+      }),
+    );
+    await fixture.session("two").commitRuntimeState(
+      commit({
+        sessionId: "two",
+        graph: replaceFull(chain("a"), "a"),
+        config: config({ providerId: "p2" }),
+      }),
+    );
     await fixture.holds(async () => {
       const one = await read(fixture.session("one"));
       const two = await read(fixture.session("two"));

@@ -21,8 +21,8 @@ export interface StoreFactory {
 export interface Capabilities {
   /** The data outlives the store object. */
   readonly reopen: boolean;
-  /** Writing needs files that can be damaged and locked. */
-  readonly files: boolean;
+  /** Histories that the concurrency law tries; slow stores afford fewer. */
+  readonly histories: number;
 }
 
 /** A store under test, and verbs over it. */
@@ -58,6 +58,12 @@ export class Fixture {
     await check();
     await this.reopen();
     await check();
+  }
+
+  /** A second store beside this one, of the same make. */
+  async openAnother(options: StoreOptions = {}): Promise<Fixture> {
+    const all = { ...SUITE_OPTIONS, ...options };
+    return new Fixture(await this.#factory.open(all), this.#factory, this.capabilities, all);
   }
 
   async discard(): Promise<void> {

@@ -1,0 +1,382 @@
+/**
+ * Laws of many calls at once. A random history (commits through many handles that nobody awaits, retries,
+ * tombstones, vacuums, deletions, reads, snapshots, gc, reopening) runs beside a naive model, with real
+ * time checked: a read shows one state the session really had, none older than what was acknowledged (or
+ * shown) before it was called. Histories come from a fixed seed; VARVE_SEED and VARVE_RUNS widen them.
+ */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { isStoreError } from "../../src/errors.ts";
+import type { GraphCommitDelta, PersistedSessionRead, RuntimeCommit } from "../../src/session/types.ts";
+import {
+  append,
+  checkpoint,
+  commit,
+  ledgerEntry,
+  messageNode,
+  meta,
+  replaceFull,
+  toolState,
+  unchanged,
+  usage,
+} from "../support/builders.ts";
+import { listed } from "../support/expect.ts";
+import { ModelSession, type Outcome, shown } from "./model.ts";
+import type { Area, Fixture } from "./suite.ts";
+
+const SESSIONS = ["one", "two", "three"] as const;
+const DEFAULT_SEED = 20_260_102;
+
+const arbitraryCommit = fc.record({
+  kind: fc.constant("commit" as const),
+  session: fc.constantFrom(...SESSIONS),
+  delta: fc.constantFrom(
+    "append" as const,
+    "append" as const,
+    "append" as const,
+    "unchanged" as const,
+    "replace" as const,
+  ),
+  count: fc.integer({ min: 0, max: 3 }),
+  /** Picks among the ids the session has ever used. */
+  pick: fc.nat(30),
+  leaf: fc.constantFrom("last" as const, "last" as const, "pick" as const, "none" as const),
+  collide: fc.integer({ min: 0, max: 9 }),
+  tool: fc.option(fc.nat(3), { nil: undefined }),
+  input: fc.nat(3),
+  model: fc.constantFrom("m1", "m2", "m3"),
+  expect: fc.constantFrom("none" as const, "right" as const, "right" as const, "wrong" as const),
+  operation: fc.option(fc.nat(5), { nil: undefined }),
+});
+type CommitStep = typeof arbitraryCommit extends fc.Arbitrary<infer Step> ? Step : never;
+
+const session = fc.constantFrom(...SESSIONS);
+const arbitraryStep = fc.oneof(
+  { weight: 12, arbitrary: arbitraryCommit },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("retry" as const), session, pick: fc.nat(20) }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant("tombstone" as const),
+      session,
+      picks: fc.array(fc.nat(30), { maxLength: 3 }),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("vacuum" as const), session }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("meta" as const), session, name: fc.nat(9) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constant("read" as const),
+      session,
+      path: fc.constantFrom("whole" as const, "active" as const),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constantFrom("snapshot" as const, "gc" as const, "list" as const) }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({ kind: fc.constant("pause" as const), turns: fc.integer({ min: 1, max: 20 }) }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom("settle" as const, "reopen" as const) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant("delete" as const),
+      session: fc.constant("three" as const),
+      really: fc.nat(4),
+    }),
+  },
+);
+type Step = typeof arbitraryStep extends fc.Arbitrary<infer Any> ? Any : never;
+
+/** A history as it runs: the store, the model of each session, and the calls nobody has awaited yet. */
+class History {
+  readonly #fixture: Fixture;
+  readonly #models = new Map(SESSIONS.map((id) => [id as string, new ModelSession()]));
+  readonly #usedIds = new Map(SESSIONS.map((id) => [id as string, [] as string[]]));
+  readonly #sent = new Map(SESSIONS.map((id) => [id as string, [] as RuntimeCommit[]]));
+  #pending: Promise<void>[] = [];
+  #fresh = 0;
+
+  constructor(fixture: Fixture) {
+    this.#fixture = fixture;
+  }
+
+  async run(steps: readonly Step[]): Promise<void> {
+    for (const step of steps) await this.#take(step);
+    await this.#settle();
+    await this.#check();
+    await this.#fixture.reopen();
+    await this.#check();
+    assert.deepEqual(await this.#fixture.store.verify(), { ok: true, problems: [] });
+  }
+
+  async #take(step: Step): Promise<void> {
+    switch (step.kind) {
+      case "commit":
+        return this.#send(step.session, this.#commitOf(step));
+      case "retry": {
+        const sent = this.#of(this.#sent, step.session);
+        const again = sent[step.pick % Math.max(sent.length, 1)];
+        return again === undefined ? undefined : this.#send(step.session, again);
+      }
+      case "tombstone": {
+        const ids = step.picks.map((pick) => this.#usedId(step.session, pick));
+        return this.#expect(
+          step.session,
+          this.#model(step.session).tombstone(ids),
+          this.#handle(step.session).tombstoneNodes(ids),
+        );
+      }
+      case "vacuum":
+        return this.#expect(
+          step.session,
+          this.#model(step.session).vacuum(),
+          this.#handle(step.session).vacuum(),
+        );
+      case "meta": {
+        const record = meta(step.session, { sessionName: `name ${step.name}` });
+        return this.#expect(
+          step.session,
+          this.#model(step.session).saveMeta(record.sessionName),
+          this.#handle(step.session).saveSessionMeta(record),
+        );
+      }
+      case "delete":
+        if (step.really > 0) return;
+        return this.#expect(
+          step.session,
+          this.#model(step.session).delete(),
+          this.#fixture.store.deleteSession(step.session),
+        );
+      case "read":
+        return this.#read(step.session, step.path);
+      case "snapshot":
+        return this.#later(this.#fixture.store.snapshot());
+      case "gc":
+        return this.#later(
+          this.#fixture.store.gc().then((report) => assert.ok(report.rootCount <= SESSIONS.length)),
+        );
+      case "list":
+        return this.#later(
+          listed(this.#fixture.store).then((entries) => assert.ok(entries.length <= SESSIONS.length)),
+        );
+      case "pause":
+        for (let turn = 0; turn < step.turns; turn++) await new Promise(setImmediate);
+        return;
+      case "settle":
+        return await this.#settle();
+      case "reopen":
+        // Not settled first: close must finish every call made before it.
+        await this.#fixture.reopen();
+        return await this.#settle();
+    }
+  }
+
+  #commitOf(step: CommitStep): RuntimeCommit {
+    const { now } = this.#model(step.session);
+    const expected = { none: undefined, right: now.revision, wrong: now.revision + 1 }[step.expect];
+    return commit({
+      sessionId: step.session,
+      graph: this.#deltaOf(step),
+      checkpoint: checkpoint(step.tool === undefined ? {} : { toolState: toolState(step.tool) }),
+      usageDeltas: [ledgerEntry("turn", step.model, usage(step.input))],
+      ...(expected === undefined ? {} : { expectedHeadRevision: expected }),
+      ...(step.operation === undefined ? {} : { operationId: `op-${step.operation}` }),
+    });
+  }
+
+  #deltaOf(step: CommitStep): GraphCommitDelta {
+    const { now } = this.#model(step.session);
+    const nodes = [];
+    let parent = now.leaf;
+    for (let index = 0; index < step.count; index++) {
+      const id = step.collide === 0 ? this.#usedId(step.session, step.pick) : `n${this.#fresh++}`;
+      this.#of(this.#usedIds, step.session).push(id);
+      nodes.push(messageNode(id, parent));
+      parent = id;
+    }
+    const leaf = { last: parent, pick: this.#usedId(step.session, step.pick), none: undefined }[step.leaf];
+    if (step.delta === "unchanged") return unchanged(leaf);
+    if (step.delta === "append") return append(nodes, leaf);
+    const kept = now.nodes.slice(0, step.pick).map((node) => messageNode(node.id, node.parent));
+    return replaceFull([...kept, ...nodes], leaf);
+  }
+
+  #send(sessionId: string, sent: RuntimeCommit): void {
+    this.#of(this.#sent, sessionId).push(sent);
+    const outcome = this.#model(sessionId).commit(sent);
+    const answer = this.#handle(sessionId)
+      .commitRuntimeState(sent)
+      .then(({ headRevision, replayed }) => ({ revision: headRevision, replayed }));
+    this.#expect(sessionId, outcome, answer);
+  }
+
+  #expect(sessionId: string, outcome: Outcome, call: Promise<unknown>): void {
+    const model = this.#model(sessionId);
+    const checked = call.then(
+      (value) => {
+        assert.equal(
+          outcome.kind,
+          "answer",
+          `${sessionId}: ${JSON.stringify(value)} instead of ${JSON.stringify(outcome)}`,
+        );
+        if (outcome.kind !== "answer") return;
+        assert.deepEqual(value, outcome.value);
+        model.floor = Math.max(model.floor, outcome.state);
+      },
+      (error: unknown) => {
+        if (outcome.kind !== "refused" || !isStoreError(error, outcome.code)) throw error;
+      },
+    );
+    this.#later(checked);
+  }
+
+  #read(sessionId: string, path: "whole" | "active"): void {
+    const model = this.#model(sessionId);
+    const { floor } = model;
+    const scope = path === "whole" ? ({ kind: "fullGraph" } as const) : ({ kind: "activePath" } as const);
+    this.#later(
+      this.#handle(sessionId)
+        .loadSession(scope)
+        .then((found) => {
+          const seen = JSON.stringify(summary(found));
+          const at = model.states.findIndex(
+            (state, index) => index >= floor && JSON.stringify(shown(state, path)) === seen,
+          );
+          assert.notEqual(at, -1, `${sessionId} showed ${seen}, which is no state since ${floor}`);
+          model.floor = Math.max(model.floor, at);
+        }),
+    );
+  }
+
+  async #check(): Promise<void> {
+    for (const id of SESSIONS) {
+      const { now } = this.#model(id);
+      const handle = this.#handle(id);
+      assert.equal(JSON.stringify(summary(await handle.loadSession())), JSON.stringify(shown(now, "whole")));
+      assert.equal((await handle.loadSessionMeta())?.sessionName, now.metaName);
+      for (const node of now.nodes) {
+        assert.equal((await handle.loadNode(node.id))?.nodeId, node.hidden ? undefined : node.id);
+      }
+    }
+  }
+
+  /** Keeps a call; its failure is met at the next settling, not as a stray rejection. */
+  #later(call: Promise<unknown>): void {
+    const kept = call.then(() => undefined);
+    kept.catch(() => undefined);
+    this.#pending.push(kept);
+  }
+
+  async #settle(): Promise<void> {
+    const pending = this.#pending;
+    this.#pending = [];
+    await Promise.all(pending);
+  }
+
+  #handle(sessionId: string) {
+    return this.#fixture.store.session(sessionId);
+  }
+
+  #model(sessionId: string): ModelSession {
+    return this.#of(this.#models, sessionId);
+  }
+
+  #usedId(sessionId: string, pick: number): string {
+    const ids = this.#of(this.#usedIds, sessionId);
+    return ids[pick % Math.max(ids.length, 1)] ?? "nobody";
+  }
+
+  #of<Value>(map: ReadonlyMap<string, Value>, sessionId: string): Value {
+    const value = map.get(sessionId);
+    assert.ok(value !== undefined);
+    return value;
+  }
+}
+
+function summary(found: PersistedSessionRead | undefined): unknown {
+  if (found === undefined) return undefined;
+  return {
+    revision: found.headRevision,
+    nodes: found.graph.nodes.map((node) => [node.nodeId, node.parentNodeId]),
+    leaf: found.graph.leafNodeId,
+    tool: found.checkpoint.toolState?.generation,
+    ledger: found.tokenLedger.map((entry) => [entry.model, entry.usage.inputTokens]),
+  };
+}
+
+export const concurrencyLaws: Area = ({ law, capabilities }) => {
+  law(
+    "any history of calls that nobody awaits one by one reads like one that runs in call order",
+    async (fixture) => {
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(arbitraryStep, { minLength: 10, maxLength: 60, size: "max" }),
+          async (steps) => {
+            const another = await fixture.openAnother();
+            try {
+              await new History(another).run(steps);
+            } finally {
+              await another.discard();
+            }
+          },
+        ),
+        {
+          numRuns: Number(process.env.VARVE_RUNS ?? capabilities.histories),
+          seed: Number(process.env.VARVE_SEED ?? DEFAULT_SEED),
+          interruptAfterTimeLimit: 120_000,
+        },
+      );
+    },
+  );
+
+  law(
+    "sessions do not wait for each other's order: every commit of many sessions is answered",
+    async (fixture) => {
+      const calls: Promise<number>[] = [];
+      for (let turn = 0; turn < 10; turn++) {
+        for (let index = 0; index < 50; index++) {
+          const sessionId = `s${index}`;
+          calls.push(
+            fixture.store
+              .session(sessionId)
+              .commitRuntimeState(commit({ sessionId, expectedHeadRevision: turn }))
+              .then((answer) => answer.headRevision),
+          );
+        }
+      }
+      const revisions = await Promise.all(calls);
+      assert.deepEqual(
+        revisions,
+        Array.from({ length: 500 }, (_, index) => Math.floor(index / 50) + 1),
+      );
+      await fixture.holds(async () => assert.equal((await listed(fixture.store)).length, 50));
+    },
+  );
+
+  law(
+    "two writers that both expect the same revision: one commits, the other meets a conflict",
+    async (fixture) => {
+      for (let turn = 0; turn < 10; turn++) {
+        const attempts = await Promise.allSettled(
+          [1, 2, 3].map((writer) =>
+            fixture.store.session("root").commitRuntimeState(
+              commit({
+                expectedHeadRevision: turn,
+                graph: append([messageNode(`w${writer}-${turn}`)], `w${writer}-${turn}`),
+              }),
+            ),
+          ),
+        );
+        assert.deepEqual(
+          attempts.map((attempt) => (attempt.status === "fulfilled" ? "committed" : attempt.reason.code)),
+          ["committed", "HEAD_REVISION_CONFLICT", "HEAD_REVISION_CONFLICT"],
+        );
+      }
+    },
+  );
+};

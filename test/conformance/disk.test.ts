@@ -1,0 +1,43 @@
+/** The laws of the contract over real files. What a law states is stated again after reopening. */
+import { join } from "node:path";
+import type { Store, StoreOptions } from "../../src/contract.ts";
+import { openStore } from "../../src/index.ts";
+import { makeTemporary, removeTemporary } from "../support/temporary.ts";
+import { conformance } from "./conformance.ts";
+import type { StoreFactory } from "./suite.ts";
+
+const directories = new WeakMap<Store, string>();
+
+async function open(root: string, options: StoreOptions): Promise<Store> {
+  const store = await openStore(join(root, "store"), options);
+  directories.set(store, root);
+  return store;
+}
+
+function rootOf(store: Store): string {
+  const root = directories.get(store);
+  if (root === undefined) throw new Error("a store of another factory");
+  return root;
+}
+
+const factory: StoreFactory = {
+  async open(options) {
+    const root = makeTemporary();
+    try {
+      return await open(root, options);
+    } catch (error) {
+      removeTemporary(root);
+      throw error;
+    }
+  },
+  async reopen(store, options) {
+    await store.close();
+    return await open(rootOf(store), options);
+  },
+  async discard(store) {
+    await store.close();
+    removeTemporary(rootOf(store));
+  },
+};
+
+conformance("a store on disk", factory, { reopen: true, histories: 6 });

@@ -1,0 +1,13 @@
+/** The laws of the contract over the memory-only store, which cannot be reopened. */
+import { openMemoryStore } from "../../src/index.ts";
+import { conformance } from "./conformance.ts";
+
+conformance(
+  "a store in memory",
+  {
+    open: openMemoryStore,
+    reopen: (store) => Promise.resolve(store),
+    discard: (store) => store.close(),
+  },
+  { reopen: false, histories: 60 },
+);
