@@ -64,7 +64,7 @@ export const metaLaws: Area = ({ law }) => {
     assert.equal(await fixture.session().loadSessionMeta(), undefined);
   });
 
-  law("a key whose value is undefined is absent", async (fixture) => {
+  law("a key of the meta whose value is undefined is absent", async (fixture) => {
     await fixture.session().saveSessionMeta({ ...meta(), cwd: undefined } as never);
     const found = await fixture.session().loadSessionMeta();
     assert.equal(Object.hasOwn(found ?? {}, "cwd"), false);

@@ -1,0 +1,264 @@
+/**
+ * The rules table: proves that each rule of the store is held by a test. For every entry of
+ * `test/rules/*.json` one line of `src/` is broken on purpose in a copy, and the one test that holds the
+ * rule must fail; unbroken, it must pass. It deliberately changes nothing in the working tree but
+ * `docs/rules.md` (with `--write`); without `--write` a stale table fails, and so does a break nobody meets.
+ * `--only <text>` takes the entries whose rule, section or test contains the text, and compares no table.
+ */
+import { spawn } from "node:child_process";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+
+interface Rule {
+  readonly rule: string;
+  /** Where the rule is written, e.g. "contract 3". */
+  readonly section: string;
+  readonly test: { readonly file: string; readonly name: string };
+  readonly break: { readonly file: string; readonly find: string; readonly replace: string };
+}
+
+const RULES_FOLDER = "test/rules";
+const TABLE = "docs/rules.md";
+/** Two cores: two tests at a time. */
+const AT_ONCE = 2;
+/** A break may also make a test hang; that is met too. Milliseconds for one test. */
+const TEST_TIMEOUT_MS = 30_000;
+/** Milliseconds after which a whole run is ended by force, worker threads and all. */
+const RUN_TIMEOUT_MS = 60_000;
+
+function loadRules(): Rule[] {
+  const names = readdirSync(RULES_FOLDER).filter((name) => name.endsWith(".json"));
+  return names.sort().flatMap((name) => JSON.parse(readFileSync(join(RULES_FOLDER, name), "utf8")) as Rule[]);
+}
+
+/** A copy of what a test needs, in which one file may be broken. */
+class Workshop {
+  readonly root = mkdtempSync(join(tmpdir(), "varve-rules-"));
+
+  constructor() {
+    for (const name of ["src", "test", "scripts", "docs", "examples", "package.json", "tsconfig.json"]) {
+      cpSync(name, join(this.root, name), { recursive: true });
+    }
+    symlinkSync(resolve("node_modules"), join(this.root, "node_modules"), "dir");
+  }
+
+  apply(planted: Rule["break"]): void {
+    const path = join(this.root, planted.file);
+    writeFileSync(
+      path,
+      readFileSync(path, "utf8").replace(planted.find, () => planted.replace),
+    );
+  }
+
+  mend(planted: Rule["break"]): void {
+    cpSync(planted.file, join(this.root, planted.file));
+  }
+
+  remove(): void {
+    rmSync(this.root, { recursive: true, force: true });
+  }
+}
+
+interface TestRun {
+  /** Names of tests that passed and failed. */
+  readonly passed: ReadonlySet<string>;
+  readonly failed: ReadonlySet<string>;
+  readonly output: string;
+}
+
+/** Runs the named tests of one file and answers how each ended, by node's TAP report. */
+async function runTests(root: string, file: string, names: readonly string[]): Promise<TestRun> {
+  const patterns = names.map((name) => `--test-name-pattern=${escapePattern(name)}`);
+  const child = spawn(
+    process.execPath,
+    [
+      "--import",
+      "tsx",
+      "--test",
+      "--test-reporter=tap",
+      `--test-timeout=${TEST_TIMEOUT_MS}`,
+      ...patterns,
+      file,
+    ],
+    { cwd: root, stdio: ["ignore", "pipe", "pipe"], detached: true, env: environment() },
+  );
+  let output = "";
+  child.stdout.on("data", (chunk: Buffer) => {
+    output += chunk.toString();
+  });
+  child.stderr.on("data", (chunk: Buffer) => {
+    output += chunk.toString();
+  });
+  // The whole group: the test file is a child of the runner.
+  const timer = setTimeout(
+    () => child.pid !== undefined && process.kill(-child.pid, "SIGKILL"),
+    RUN_TIMEOUT_MS,
+  );
+  await new Promise((settle) => child.on("close", settle));
+  clearTimeout(timer);
+  return { ...readTap(output), output };
+}
+
+/** A test run inside a test run would report to its parent instead of to us. */
+function environment(): NodeJS.ProcessEnv {
+  const { NODE_TEST_CONTEXT: _parent, ...rest } = process.env;
+  return rest;
+}
+
+function readTap(output: string): { passed: Set<string>; failed: Set<string> } {
+  const passed = new Set<string>();
+  const failed = new Set<string>();
+  for (const match of output.matchAll(/^\s*(not ok|ok) \d+ - (.*?)(?: # (SKIP|TODO|CANCELLED).*)?$/gm)) {
+    const [, verdict, name = "", directive] = match;
+    if (directive === "SKIP") continue;
+    (verdict === "ok" ? passed : failed).add(name.replace(/\\([\\#])/g, "$1"));
+  }
+  return { passed, failed };
+}
+
+function escapePattern(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");
+}
+
+/** Everything wrong with the entries themselves, before anything is run. */
+function checkEntries(rules: readonly Rule[]): string[] {
+  const problems: string[] = [];
+  const seen = new Set<string>();
+  for (const { rule, test, break: planted } of rules) {
+    if (seen.has(rule)) problems.push(`two entries for "${rule}"`);
+    seen.add(rule);
+    const count = readFileSync(planted.file, "utf8").split(planted.find).length - 1;
+    if (count !== 1) problems.push(`"${rule}": its line occurs ${count} times in ${planted.file}, not once`);
+    if (planted.find === planted.replace) problems.push(`"${rule}": the break changes nothing`);
+    if (!planted.file.startsWith("src/"))
+      problems.push(`"${rule}": breaks ${planted.file}, which is not in src/`);
+    if (!test.file.startsWith("test/")) problems.push(`"${rule}": ${test.file} is not in test/`);
+  }
+  return problems;
+}
+
+/** Whole files, unbroken: each named test must be there and pass. */
+async function checkUnbroken(rules: readonly Rule[]): Promise<string[]> {
+  const byFile = new Map<string, string[]>();
+  for (const { test } of rules) byFile.set(test.file, [...(byFile.get(test.file) ?? []), test.name]);
+  const problems: string[] = [];
+  await inTurn([...byFile], async (workshop, [file, names]) => {
+    const run = await runTests(workshop.root, file, [...new Set(names)]);
+    for (const name of names) {
+      if (run.failed.has(name))
+        problems.push(`${file}: "${name}" fails without any break\n${tail(run.output)}`);
+      else if (!run.passed.has(name)) problems.push(`${file}: has no test "${name}"\n${tail(run.output)}`);
+    }
+  });
+  return problems;
+}
+
+/** Entries whose break no test met. */
+async function findSurvivors(rules: readonly Rule[]): Promise<Rule[]> {
+  const survivors: Rule[] = [];
+  await inTurn(rules, async (workshop, rule) => {
+    workshop.apply(rule.break);
+    try {
+      const run = await runTests(workshop.root, rule.test.file, [rule.test.name]);
+      // A break that keeps the file from loading or ends its process proves nothing about the test, unless
+      // the run was ended for hanging.
+      const met = run.failed.has(rule.test.name) || (!run.passed.has(rule.test.name) && hung(run));
+      if (!met) survivors.push(rule);
+      console.log(`${met ? "met     " : "SURVIVED"} ${rule.section}: ${rule.rule}`);
+      if (!met) console.log(tail(run.output));
+    } finally {
+      workshop.mend(rule.break);
+    }
+  });
+  return survivors;
+}
+
+function hung(run: TestRun): boolean {
+  return !/^\s*(not )?ok /m.test(run.output);
+}
+
+function tail(output: string): string {
+  return output.split("\n").slice(-40).join("\n");
+}
+
+/** Every item once, a few at a time, each taker in a workshop of its own. */
+async function inTurn<Item>(
+  items: readonly Item[],
+  work: (workshop: Workshop, item: Item) => Promise<void>,
+): Promise<void> {
+  const queue = [...items];
+  const takers = Array.from({ length: Math.min(AT_ONCE, queue.length) }, async () => {
+    const workshop = new Workshop();
+    try {
+      for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(workshop, item);
+    } finally {
+      workshop.remove();
+    }
+  });
+  await Promise.all(takers);
+}
+
+function document(rules: readonly Rule[]): string {
+  const rows = rules.map(({ rule, section, test, break: planted }) => {
+    const change =
+      planted.replace.trim() === ""
+        ? `remove ${code(planted.find)}`
+        : `${code(planted.find)} → ${code(planted.replace)}`;
+    return `| ${cell(rule)} | ${cell(section)} | ${cell(test.name)} (\`${test.file}\`) | \`${planted.file}\`: ${change} | yes |`;
+  });
+  return `# Rules and the tests that hold them
+
+Each rule below is held by a test that was proven against a planted break: with this one change in the source
+the test fails, without it it passes. \`npm run rules\` plants every break again and fails if one survives;
+\`npm run rules -- --write\` also writes this file from \`test/rules/*.json\`.
+
+| rule | section | test | planted break | caught |
+|---|---|---|---|---|
+${rows.join("\n")}
+`;
+}
+
+function code(text: string): string {
+  return `\`${cell(text.replaceAll("`", "ˋ"))}\``;
+}
+
+function cell(text: string): string {
+  return text.replace(/\s+/g, " ").trim().replaceAll("|", "\\|");
+}
+
+function option(name: string): string | undefined {
+  const at = process.argv.indexOf(name);
+  return at === -1 ? undefined : process.argv[at + 1];
+}
+
+async function main(): Promise<number> {
+  const all = loadRules();
+  const only = option("--only");
+  const rules =
+    only === undefined
+      ? all
+      : all.filter((rule) => JSON.stringify([rule.rule, rule.section, rule.test]).includes(only));
+  if (rules.length === 0) return report(["no rule to prove"]);
+  const problems = checkEntries(rules);
+  if (problems.length === 0) problems.push(...(await checkUnbroken(rules)));
+  if (problems.length > 0) return report(problems);
+  const survivors = await findSurvivors(rules);
+  if (survivors.length > 0) return report(survivors.map(({ rule }) => `no test met the break of "${rule}"`));
+  console.log(`${rules.length} rules, every break met`);
+  if (only !== undefined) return 0;
+  if (process.argv.includes("--write")) {
+    writeFileSync(TABLE, document(all));
+    return 0;
+  }
+  return readFileSync(TABLE, "utf8") === document(all)
+    ? 0
+    : report([`${TABLE} is stale: npm run rules -- --write`]);
+}
+
+function report(problems: readonly string[]): number {
+  for (const problem of problems) console.error(problem);
+  return 1;
+}
+
+process.exitCode = await main();
