@@ -203,12 +203,12 @@ function commitFromWire(wire: unknown[]): CommitRecord {
 
 export function configToWire(config: PersistedSessionConfig): unknown[] {
   return [
-    config.providerId,
-    config.configuredModel,
+    textToWire(config.providerId),
+    textToWire(config.configuredModel),
     config.contextWindow,
-    config.executionMode,
+    textToWire(config.executionMode),
     config.standardContextApproach ?? null,
-    config.modelVariant ?? null,
+    optionalTextToWire(config.modelVariant),
   ];
 }
 export function configFromWire(value: unknown): PersistedSessionConfig {
@@ -230,7 +230,14 @@ export function configFromWire(value: unknown): PersistedSessionConfig {
 
 export function usageToWire(entry: TokenLedgerEntry): unknown[] {
   const { inputTokens, outputTokens, cachedInputTokens, reasoningTokens } = entry.usage;
-  return [entry.source, entry.model, inputTokens, outputTokens, cachedInputTokens, reasoningTokens];
+  return [
+    textToWire(entry.source),
+    textToWire(entry.model),
+    inputTokens,
+    outputTokens,
+    cachedInputTokens,
+    reasoningTokens,
+  ];
 }
 export function usageFromWire(value: unknown): TokenLedgerEntry {
   const wire = asArray(value, "usage");
@@ -244,7 +251,13 @@ export function usageFromWire(value: unknown): TokenLedgerEntry {
 }
 
 export function metaToWire(meta: SessionMeta): unknown[] {
-  return [meta.sessionName, meta.createdAt, meta.model, meta.cwd ?? null, meta.parentSessionId ?? null];
+  return [
+    textToWire(meta.sessionName),
+    textToWire(meta.createdAt),
+    textToWire(meta.model),
+    optionalTextToWire(meta.cwd),
+    meta.parentSessionId ?? null,
+  ];
 }
 export function metaFromWire(sessionId: string, value: unknown): SessionMeta {
   const wire = asArray(value, "meta");
@@ -260,7 +273,7 @@ export function metaFromWire(sessionId: string, value: unknown): SessionMeta {
 }
 
 export function pickerToWire(picker: PickerState | undefined): unknown {
-  return picker === undefined ? null : [picker.firstUserMessage, picker.userMessageCount];
+  return picker === undefined ? null : [textToWire(picker.firstUserMessage), picker.userMessageCount];
 }
 export function pickerFromWire(value: unknown): PickerState | undefined {
   if (value === null) return undefined;
@@ -319,7 +332,15 @@ export function asArray(value: unknown, what: string): unknown[] {
   if (!Array.isArray(value)) throw new Error(`${what} is not an array`);
   return value;
 }
+/** A text with lone surrogates, which msgpack cannot carry, travels as its UTF-16 code units. */
+function textToWire(text: string): string | Uint8Array {
+  return text.isWellFormed() ? text : Buffer.from(text, "utf16le");
+}
+function optionalTextToWire(text: string | undefined): string | Uint8Array | null {
+  return text === undefined ? null : textToWire(text);
+}
 export function asText(value: unknown, what: string): string {
+  if (value instanceof Uint8Array) return Buffer.from(value).toString("utf16le");
   if (typeof value !== "string") throw new Error(`${what} is not a string`);
   return value;
 }

@@ -1,0 +1,180 @@
+/**
+ * The only place where the state of a session changes: live, in recovery and in a fold. A record says what
+ * was decided, so this needs no policy, no blob and no clock, and the same records give the same state.
+ *
+ * 1. The argument stays readable: it shares its node table with the result, which only adds to it.
+ * 2. Only the newest state of a table may be applied to; anything that does not follow throws a plain Error,
+ *    which callers turn into CORRUPT with file and offset.
+ */
+import type { Lsn } from "../ids.ts";
+import { addUsage } from "./ledger.ts";
+import type {
+  CommitRecord,
+  GraphFact,
+  NodeFact,
+  ReplaceStep,
+  SessionRecord,
+  TombstoneRecord,
+} from "./record.ts";
+import { isLive, liveEntries, type NodeEntry, NodeTable, ReceiptTable, type SessionState } from "./state.ts";
+
+export function apply(state: SessionState, record: SessionRecord, lsn: Lsn): SessionState {
+  expect(record.sessionId === state.sessionId, `is a record of session "${record.sessionId}"`);
+  expect(!state.deleted, "follows the deletion of its session");
+  expect(lsn > state.lastLsn, `LSN ${lsn} does not follow ${state.lastLsn}`);
+  switch (record.kind) {
+    case "commit":
+      return applyCommit(state, record, lsn);
+    case "meta":
+      return { ...state, meta: record.meta, ordinal: state.ordinal + 1, lastLsn: lsn };
+    case "tombstone":
+      return applyTombstone(state, record, lsn);
+    case "vacuum":
+      return { ...state, ...vacuumed(state), ordinal: state.ordinal + 1, lastLsn: lsn };
+    case "delete":
+      return deleted(state, lsn);
+  }
+}
+
+/** Nodes of a state: the table, and what of it belongs to the state. */
+type Nodes = Pick<SessionState, "nodes" | "length" | "hiddenCount">;
+
+function applyCommit(state: SessionState, record: CommitRecord, lsn: Lsn): SessionState {
+  const { revision, operation, checkpointRef, manifest } = record;
+  const before = state.head?.revision ?? 0;
+  expect(revision === before + 1, `revision ${revision} does not follow ${before}`);
+  const sum = addUsage(state.ledger, record.usage);
+  if (sum.kind === "overflow") throw new Error("usage overflows");
+  const nodes = withGraph(state, record.graph);
+  if (operation !== undefined) {
+    const { id: operationId, digest } = operation;
+    state.receipts.add({ operationId, digest, headRevision: revision, checkpointRef, manifest });
+  }
+  return {
+    sessionId: state.sessionId,
+    deleted: false,
+    head: {
+      revision,
+      config: record.config,
+      leafNodeId: record.leafNodeId,
+      checkpointRef,
+      manifest,
+      refs: {
+        toolState: record.toolStateRef,
+        pluginSnapshot: record.pluginSnapshotRef,
+        executionState: record.executionStateRef,
+      },
+      nodeCount: nodes.length - nodes.hiddenCount,
+    },
+    meta: state.meta,
+    picker: record.picker ?? state.picker,
+    ledger: sum.ledger,
+    nodes: nodes.nodes,
+    length: nodes.length,
+    hiddenCount: nodes.hiddenCount,
+    receipts: state.receipts,
+    ordinal: state.ordinal + 1,
+    lastCommitLsn: lsn,
+    lastLsn: lsn,
+  };
+}
+
+function withGraph(state: SessionState, graph: GraphFact): Nodes {
+  switch (graph.kind) {
+    case "unchanged":
+      return state;
+    case "append":
+      return appended(state, graph.nodes);
+    case "replace":
+      return replaced(state, graph.steps);
+  }
+}
+
+function appended(state: SessionState, added: readonly NodeFact[]): Nodes {
+  const { nodes, hiddenCount } = state;
+  expectNewest(state);
+  for (const node of added) pushNew(nodes, node);
+  return { nodes, length: nodes.entries.length, hiddenCount };
+}
+
+function replaced(state: SessionState, steps: readonly ReplaceStep[]): Nodes {
+  expectNewest(state);
+  const nodes = new NodeTable();
+  for (const step of steps) {
+    if (step.kind === "node") {
+      pushNew(nodes, step.node);
+      continue;
+    }
+    for (let slot = step.start; slot < step.start + step.count; slot++) {
+      const entry = state.nodes.entries[slot];
+      if (entry === undefined) throw new Error(`slot ${slot} is unknown`);
+      expect(!nodes.slots.has(entry.id), `node "${entry.id}" is kept twice`);
+      // A tombstoned entry is revived by a copy: older states still see it hidden.
+      nodes.push(isLive(state, slot) ? entry : { ...entry, hiddenAt: Number.POSITIVE_INFINITY });
+    }
+  }
+  return { nodes, length: nodes.entries.length, hiddenCount: 0 };
+}
+
+function pushNew(nodes: NodeTable, { id, parent, flags, body }: NodeFact): void {
+  expect(!nodes.slots.has(id), `node "${id}" exists already`);
+  nodes.push({ id, parent, flags, body, hiddenAt: Number.POSITIVE_INFINITY });
+}
+
+function applyTombstone(state: SessionState, record: TombstoneRecord, lsn: Lsn): SessionState {
+  expectNewest(state);
+  const ordinal = state.ordinal + 1;
+  const hidden = new Set<NodeEntry>();
+  for (const id of record.nodeIds) {
+    const slot = state.nodes.slots.get(id);
+    const entry = slot === undefined ? undefined : state.nodes.entries[slot];
+    if (slot === undefined || entry === undefined || !isLive(state, slot)) {
+      throw new Error(`node "${id}" is not live`);
+    }
+    hidden.add(entry);
+  }
+  for (const entry of hidden) entry.hiddenAt = ordinal;
+  const head = state.head && { ...state.head, nodeCount: state.head.nodeCount - hidden.size };
+  return {
+    ...state,
+    head,
+    picker: record.picker ?? state.picker,
+    hiddenCount: state.hiddenCount + hidden.size,
+    ordinal,
+    lastLsn: lsn,
+  };
+}
+
+function vacuumed(state: SessionState): Nodes {
+  expectNewest(state);
+  const nodes = new NodeTable();
+  for (const entry of liveEntries(state)) nodes.push(entry);
+  return { nodes, length: nodes.entries.length, hiddenCount: 0 };
+}
+
+function deleted(state: SessionState, lsn: Lsn): SessionState {
+  return {
+    sessionId: state.sessionId,
+    deleted: true,
+    head: undefined,
+    meta: undefined,
+    picker: { firstUserMessage: "", userMessageCount: 0 },
+    ledger: [],
+    nodes: new NodeTable(),
+    length: 0,
+    hiddenCount: 0,
+    receipts: new ReceiptTable(0),
+    ordinal: state.ordinal + 1,
+    lastCommitLsn: state.lastCommitLsn,
+    lastLsn: lsn,
+  };
+}
+
+function expectNewest(state: SessionState): void {
+  expect(state.length === state.nodes.entries.length, "is applied to a state that has a successor");
+}
+
+/** A record that contradicts its state is damage, not a bug: a plain Error that callers place. */
+function expect(condition: boolean, problem: string): asserts condition {
+  if (!condition) throw new Error(problem);
+}

@@ -1,0 +1,68 @@
+/** Checks the arguments of every operation but the commit, before anything is looked up. */
+import { storeError } from "../errors.ts";
+import { argumentShape as shape } from "./shape.ts";
+import type { SessionMeta, SessionReadScope } from "./types.ts";
+
+const META = ["sessionId", "sessionName", "createdAt", "model", "cwd", "parentSessionId"];
+
+/** Throws INVALID_ARGUMENT, then SESSION_BINDING_MISMATCH. */
+export function prepareMeta(value: unknown, boundSessionId: string): SessionMeta {
+  const path = "meta";
+  const fields = shape.open(value, path, META);
+  const meta: SessionMeta = {
+    sessionId: shape.id(fields, path, "sessionId"),
+    sessionName: shape.text(fields, path, "sessionName"),
+    createdAt: shape.text(fields, path, "createdAt"),
+    model: shape.text(fields, path, "model"),
+  };
+  const cwd = shape.optionalText(fields, path, "cwd");
+  if (cwd !== undefined) meta.cwd = cwd;
+  const parent = shape.optionalId(fields, path, "parentSessionId");
+  if (parent !== undefined) meta.parentSessionId = parent;
+  checkBinding(meta.sessionId, boundSessionId);
+  return meta;
+}
+
+export function checkBinding(attemptedSessionId: string, boundSessionId: string): void {
+  if (attemptedSessionId === boundSessionId) return;
+  throw storeError(
+    "SESSION_BINDING_MISMATCH",
+    { boundSessionId, attemptedSessionId },
+    `this handle is bound to session "${boundSessionId}" and cannot write session "${attemptedSessionId}"`,
+  );
+}
+
+export function prepareNodeId(value: unknown): string {
+  return shape.checkId(value, "nodeId");
+}
+
+export function prepareNodeIds(value: unknown): string[] {
+  return shape.list(value, "nodeIds").map((id, i) => shape.checkId(id, `nodeIds[${i}]`));
+}
+
+/** Throws UNSUPPORTED_READ_SCOPE; INVALID_ARGUMENT for a leaf that cannot be an id. */
+export function prepareScope(value: unknown): SessionReadScope {
+  if (value === undefined) return { kind: "fullGraph" };
+  const { kind, leafNodeId } = readScope(value);
+  if (kind === "fullGraph") return { kind };
+  if (leafNodeId === undefined) return { kind: "activePath" };
+  return { kind: "activePath", leafNodeId: shape.checkId(leafNodeId, "scope.leafNodeId") };
+}
+
+function readScope(value: unknown): { kind: "fullGraph" | "activePath"; leafNodeId: unknown } {
+  let cause: unknown;
+  try {
+    const fields = shape.open(value, "scope", ["kind", "leafNodeId"]);
+    const { kind, leafNodeId } = fields;
+    if (kind === "activePath" || (kind === "fullGraph" && leafNodeId === undefined))
+      return { kind, leafNodeId };
+  } catch (error) {
+    cause = error;
+  }
+  throw storeError(
+    "UNSUPPORTED_READ_SCOPE",
+    { scope: value },
+    'the read scope must be { kind: "fullGraph" } or { kind: "activePath", leafNodeId? }',
+    cause,
+  );
+}

@@ -1,0 +1,128 @@
+/**
+ * Checks a graph delta and encodes its nodes. What the delta means for a session (collisions, cycles,
+ * parents) is decided in `plan-graph.ts`.
+ *
+ * A node's body is the encoding of the node without its two ids, key order kept. Unknown fields are kept
+ * inside `event` and `body` and refused beside them.
+ */
+import { type Encoding, encodeCanonical, encodeValue } from "../codec.ts";
+import { countsAsUserMessage } from "./picker.ts";
+import type { NodeFact } from "./record.ts";
+import { below, type Fields, commitShape as shape } from "./shape.ts";
+import { NODE_USER_MESSAGE } from "./state.ts";
+
+export interface PreparedGraph {
+  readonly kind: "unchanged" | "append" | "replaceFull";
+  readonly nodes: readonly NodeFact[];
+  readonly leafNodeId: string | undefined;
+  /** Bytes that the nodes add to a record; a replacement writes only its difference. */
+  readonly nodeBytes: number;
+  /** Canonical encodings of the bodies, for the digest of an operation; empty when there is none. */
+  readonly canonicalBodies: readonly Uint8Array[];
+}
+
+/** Whether the nodes are also encoded canonically, which only an operation's digest needs. */
+export type Canonical = "with-canonical-bodies" | "bodies-only";
+
+/** Bytes a node costs in a record beside its ids and its body. */
+const NODE_OVERHEAD = 16;
+
+const EVENT_NODE = ["nodeId", "parentNodeId", "timestamp", "kind", "event"];
+const PLUGIN_NODE = ["nodeId", "parentNodeId", "timestamp", "kind", "pluginType", "body"];
+const UNCHANGED = ["kind", "leafNodeId"];
+const APPEND = ["kind", "nodes", "leafNodeId"];
+const REPLACE_FULL = ["kind", "graph"];
+const GRAPH = ["nodes", "leafNodeId"];
+
+export function prepareGraph(value: unknown, canonical: Canonical): PreparedGraph {
+  const path = "graph";
+  const fields = shape.map(value, path);
+  const kind = shape.get(fields, path, "kind");
+  switch (kind) {
+    case "unchanged":
+      shape.only(fields, path, UNCHANGED);
+      return {
+        kind,
+        nodes: [],
+        leafNodeId: shape.optionalId(fields, path, "leafNodeId"),
+        nodeBytes: 0,
+        canonicalBodies: [],
+      };
+    case "append":
+      shape.only(fields, path, APPEND);
+      return { kind, ...prepareNodes(fields, path, canonical) };
+    case "replaceFull": {
+      shape.only(fields, path, REPLACE_FULL);
+      const graph = shape.open(shape.get(fields, path, "graph"), "graph.graph", GRAPH);
+      return { kind, ...prepareNodes(graph, "graph.graph", canonical) };
+    }
+    default:
+      return shape.fail("graph.kind", 'must be "unchanged", "append" or "replaceFull"');
+  }
+}
+
+function prepareNodes(fields: Fields, path: string, canonical: Canonical): Omit<PreparedGraph, "kind"> {
+  const leafNodeId = shape.optionalId(fields, path, "leafNodeId");
+  const items = shape.list(shape.get(fields, path, "nodes"), below(path, "nodes"));
+  const nodes: NodeFact[] = [];
+  const canonicalBodies: Uint8Array[] = [];
+  let nodeBytes = 0;
+  for (let i = 0; i < items.length; i++) {
+    const node = prepareNode(items[i], `${path}.nodes[${i}]`, canonical, canonicalBodies);
+    nodeBytes += nodeSize(node);
+    nodes.push(node);
+  }
+  return { nodes, leafNodeId, nodeBytes, canonicalBodies };
+}
+
+/** Bytes a node adds to a record, at most. */
+export function nodeSize(node: NodeFact): number {
+  return node.body.length + (node.id.length + (node.parent?.length ?? 0)) * 3 + NODE_OVERHEAD;
+}
+
+function prepareNode(value: unknown, path: string, canonical: Canonical, bodies: Uint8Array[]): NodeFact {
+  const fields = shape.map(value, path);
+  const kind = shape.get(fields, path, "kind");
+  if (kind !== "event" && kind !== "plugin") {
+    return shape.fail(below(path, "kind"), 'must be "event" or "plugin"');
+  }
+  shape.only(fields, path, kind === "event" ? EVENT_NODE : PLUGIN_NODE);
+  const id = shape.id(fields, path, "nodeId");
+  const parent = shape.optionalId(fields, path, "parentNodeId");
+  const timestamp = shape.text(fields, path, "timestamp");
+  // From here to the end no code of the caller runs unless the payload is copied first.
+  const { wire, encoding, flags } =
+    kind === "event" ? eventWire(fields, path, timestamp) : pluginWire(fields, path, timestamp);
+  if (canonical === "with-canonical-bodies") bodies.push(encodeCanonical(wire));
+  return { id, parent, flags, body: encodeValue(wire, encoding) };
+}
+
+interface NodeWire {
+  readonly wire: object;
+  readonly encoding: Encoding;
+  readonly flags: number;
+}
+
+function eventWire(fields: Fields, path: string, timestamp: string): NodeWire {
+  const eventPath = below(path, "event");
+  const { value: event, encoding } = shape.payload(shape.get(fields, path, "event"), eventPath);
+  if (typeof event !== "object" || event === null || Array.isArray(event) || event instanceof Uint8Array) {
+    return shape.fail(eventPath, "must be a plain object");
+  }
+  return {
+    wire: { timestamp, kind: "event", event },
+    encoding: timestamp.isWellFormed() ? encoding : "copy",
+    flags: countsAsUserMessage(event) ? NODE_USER_MESSAGE : 0,
+  };
+}
+
+function pluginWire(fields: Fields, path: string, timestamp: string): NodeWire {
+  const pluginType = shape.text(fields, path, "pluginType");
+  const { value: body, encoding } = shape.payload(shape.get(fields, path, "body"), below(path, "body"));
+  const wellFormed = timestamp.isWellFormed() && pluginType.isWellFormed();
+  return {
+    wire: { timestamp, kind: "plugin", pluginType, body },
+    encoding: wellFormed ? encoding : "copy",
+    flags: 0,
+  };
+}
