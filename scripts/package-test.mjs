@@ -1,0 +1,116 @@
+// Tests the package as its users get it: packs it, installs the tarball with npm into an empty folder, and
+// uses it from plain JavaScript, by import and by require, and through its command. On the running node, or
+// with `--nodes 20,22,24` on each of these, taken from the registry by npx.
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+
+const at = process.argv.indexOf("--nodes");
+const nodes = at === -1 ? [undefined] : process.argv[at + 1].split(",");
+
+/** The life of a store as a user lives it; `load` answers the package. */
+const USE = `
+async function use(varve, directory) {
+  const assert = require("node:assert/strict");
+  const commit = (turn) => ({
+    sessionId: "root",
+    expectedHeadRevision: turn,
+    config: { providerId: "p", configuredModel: "m", contextWindow: 0, executionMode: "standard" },
+    graph: {
+      kind: "append",
+      nodes: [{ nodeId: "n" + turn, timestamp: "t", kind: "event", event: { turn, big: 2n ** 60n, bytes: new Uint8Array([turn]) } }],
+      leafNodeId: "n" + turn,
+    },
+    checkpoint: {
+      turnState: { turnIndex: turn, tokenUsage: { inputTokens: turn }, modeTurnOptions: { modeId: "standard", payload: {} } },
+      toolState: { generation: turn, tools: {} },
+      executionState: new Uint8Array(10_000).fill(turn),
+    },
+    usageDeltas: [{ source: "turn", model: "m", usage: { inputTokens: 1 } }],
+  });
+  const store = await varve.openStore(directory);
+  const session = store.session("root");
+  for (let turn = 0; turn < 20; turn++) assert.equal((await session.commitRuntimeState(commit(turn))).headRevision, turn + 1);
+  await assert.rejects(varve.openStore(directory), (error) => varve.isStoreError(error, "STORE_LOCKED") && error.message.includes(String(process.pid)));
+  await store.snapshot();
+  const report = await store.gc();
+  // One head: its manifest, tool state and execution state stay of twenty of each.
+  assert.deepEqual(report, { rootCount: 1, retainedBlobCount: 3, deletedBlobCount: 57 });
+  await session.commitRuntimeState(commit(20));
+  await store.close();
+  const again = await varve.openStore(directory);
+  const read = await again.session("root").loadSession();
+  assert.equal(read.headRevision, 21);
+  assert.equal(read.graph.nodes.length, 21);
+  assert.deepEqual(read.graph.nodes[20].event, { turn: 20, big: 2n ** 60n, bytes: new Uint8Array([20]) });
+  assert.deepEqual(read.checkpoint.executionState, new Uint8Array(10_000).fill(20));
+  assert.deepEqual(await again.verify(), { ok: true, problems: [] });
+  const view = await varve.openStoreReadOnly(directory);
+  assert.equal((await view.session("root").loadSession()).headRevision, 21);
+  await view.close();
+  await again.close();
+}
+`;
+
+const PROGRAMS = {
+  "import.mjs": `
+import { createRequire } from "node:module";
+import * as varve from "varve";
+const require = createRequire(import.meta.url);
+${USE}
+await use(varve, process.argv[2]);
+`,
+  "require.cjs": `
+${USE}
+let varve;
+try {
+  varve = require("varve");
+} catch (error) {
+  // Node before 20.19 and 22.12 cannot require ES modules; anywhere else this is our failure.
+  if (error.code !== "ERR_REQUIRE_ESM") throw error;
+  console.log("  this node has no require of ES modules");
+}
+if (varve !== undefined) use(varve, process.argv[2]).catch((error) => { console.error(error); process.exitCode = 1; });
+`,
+};
+
+const folder = mkdtempSync(join(tmpdir(), "varve-package-"));
+try {
+  run("npm", ["pack", "--silent", "--pack-destination", folder], process.cwd());
+  const tarball = readdirSync(folder).find((name) => name.endsWith(".tgz"));
+  const user = join(folder, "user");
+  mkdirSync(user);
+  writeFileSync(join(user, "package.json"), JSON.stringify({ name: "user", private: true }));
+  run("npm", ["install", "--silent", "--no-audit", "--no-fund", resolve(folder, tarball)], user);
+  for (const [name, text] of Object.entries(PROGRAMS)) writeFileSync(join(user, name), text);
+  for (const node of nodes) tryOn(node, user);
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+function tryOn(node, user) {
+  const started = Date.now();
+  const on = (args) =>
+    node === undefined ? [process.execPath, args] : ["npx", ["-y", "-p", `node@${node}`, "node", ...args]];
+  const version = run(...on(["--version"]), user, "pipe").trim();
+  for (const name of Object.keys(PROGRAMS)) {
+    run(...on([name, join(user, `store-${node ?? "here"}-${name}`)]), user);
+  }
+  const command = join("node_modules", "varve", "dist", "cli", "main.js");
+  run(...on([command, "--version"]), user, "pipe");
+  run(...on([command, "replay", "--sessions", "2", "--commits", "60"]), user, "pipe");
+  if (node === undefined) run(join("node_modules", ".bin", "varve"), ["--help"], user, "pipe");
+  console.log(`package: ${version} imports, requires and runs it (${Date.now() - started} ms)`);
+}
+
+/** Runs to success or throws with everything that was said. */
+function run(command, args, cwd, stdout = "inherit") {
+  const done = spawnSync(command, args, { cwd, stdio: ["ignore", stdout, "inherit"], encoding: "utf8" });
+  if (done.error !== undefined) throw done.error;
+  if (done.status !== 0)
+    throw new Error(
+      `${command} ${args.join(" ")} ended with ${done.status ?? done.signal}\n${done.stdout ?? ""}`,
+    );
+  return done.stdout ?? "";
+}
