@@ -82,8 +82,13 @@ export class LogWriter {
     this.#take = take;
     this.#synced = synced;
     this.#segmentBytes = segmentBytes;
-    this.#tail = new TailFile(place.vfs, tailPath(place), place.storeId);
     const { file, header } = openSegment(place, position.segment, "write");
+    try {
+      this.#tail = new TailFile(place.vfs, tailPath(place), place.storeId);
+    } catch (error) {
+      file.close();
+      throw error;
+    }
     this.#file = file;
     this.#segment = position.segment;
     this.#salt = header.salt;

@@ -1,0 +1,425 @@
+/** The door of the log, inline and in memory: order, promises, rolls, recycling, a full disk, failures. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { isStoreError } from "../../src/errors.ts";
+import { withFaults } from "../../src/vfs/fault.ts";
+import { MemoryVfs } from "../../src/vfs/memory.ts";
+import { openLogReader, verifyLog } from "../../src/wal/log.ts";
+import { DIRECTORY, LogFixture, payloadFor, readFile, refusal, STORE_ID, segmentPathOf } from "./fixture.ts";
+
+async function opened(options: ConstructorParameters<typeof LogFixture>[0] = {}): Promise<LogFixture> {
+  const fixture = new LogFixture(options).create();
+  await fixture.open();
+  await fixture.settle();
+  return fixture;
+}
+
+describe("a log", () => {
+  it("answers every record in order at the place where it can be read", async () => {
+    const log = await opened();
+    await log.write(1, 100, 8192, 8193, 20_000, 5);
+    assert.deepEqual([...log.durable.keys()], [1, 2, 3, 4, 5, 6]);
+    for (const [lsn, { segment, offset }] of log.durable) {
+      assert.ok(log.sent.get(lsn)?.equals(log.log.read(segment, offset)), `LSN ${lsn}`);
+    }
+    assert.deepEqual([log.log.lastLsn, log.log.durableLsn, log.log.queuedBytes], [6, 6, 0]);
+  });
+
+  it("copies the payload before append returns", async () => {
+    const log = await opened();
+    const payload = payloadFor(1, 50);
+    log.log.append(payload);
+    payload.fill(0xee);
+    await log.settle();
+    const { segment = 0, offset = 0 } = log.durable.get(1) ?? {};
+    assert.deepEqual(Buffer.from(log.log.read(segment, offset)), payloadFor(1, 50));
+  });
+
+  it("acknowledges nothing before its sync", async () => {
+    const vfs = new MemoryVfs();
+    const log = await opened({ vfs });
+    const synced = new Set<number>();
+    vfs.onOperation = ({ operation, path }) => {
+      if (operation === "datasync" && path.endsWith(".wal")) assert.equal(log.durable.size, synced.size);
+    };
+    for (let turn = 0; turn < 5; turn += 1) {
+      await log.write(10, 10);
+      for (const lsn of log.durable.keys()) synced.add(lsn);
+      const crashed = log.on(vfs.crashKeepingNothing());
+      await crashed.open();
+      crashed.check(log.durable.keys());
+    }
+  });
+
+  it("finds all records again after close, and says that the close was clean", async () => {
+    const log = await opened();
+    await log.write(10, 20, 30);
+    await log.close();
+    const recovery = await log.open();
+    log.check([1, 2, 3]);
+    assert.deepEqual([recovery.cleanClose, recovery.tornBytes, recovery.lastLsn], [true, 0, 3]);
+    assert.equal(recovery.replayedBytes, 60);
+  });
+
+  it("drains what was appended before close", async () => {
+    const log = await opened();
+    for (let index = 0; index < 40; index += 1) log.append(3000);
+    await log.close();
+    await log.open();
+    log.check(Array.from({ length: 40 }, (_, index) => index + 1));
+  });
+
+  it("refuses appends and rolls after close", async () => {
+    const log = await opened();
+    await log.close();
+    assert.throws(
+      () => log.log.append(payloadFor(1, 5)),
+      (error) => isStoreError(error, "STORE_CLOSED"),
+    );
+    await assert.rejects(log.log.roll(), (error) => isStoreError(error, "STORE_CLOSED"));
+  });
+
+  it("keeps order when the ring is full and when frames do not fit it", async () => {
+    const log = await opened({ ringBytes: 4096 });
+    await log.write(...Array.from({ length: 60 }, (_, index) => 1 + ((index * 977) % 4000)));
+    assert.deepEqual(
+      [...log.durable.keys()],
+      Array.from({ length: 60 }, (_, index) => index + 1),
+    );
+    await log.close();
+    await log.open();
+    log.check(log.durable.keys());
+  });
+
+  it("gives a record that fits no segment one of its own", async () => {
+    const log = await opened();
+    await log.write(10, 300_000, 10, 70_000, 10);
+    assert.equal(log.durable.size, 5);
+    await log.close();
+    await log.open();
+    log.check([1, 2, 3, 4, 5]);
+    assert.deepEqual(verifyLog(log.vfs, DIRECTORY, STORE_ID, log.start ?? assert.fail()), []);
+  });
+
+  it("goes on with dense LSNs over many openings", async () => {
+    const log = new LogFixture().create();
+    for (let round = 0; round < 6; round += 1) {
+      await log.open();
+      log.check(log.durable.keys());
+      await log.write(100, 40_000);
+      await log.close();
+    }
+    assert.equal(log.durable.size, 12);
+  });
+});
+
+describe("a roll", () => {
+  it("answers the start behind everything appended before", async () => {
+    const log = await opened();
+    log.append(100);
+    log.append(100);
+    const start = await log.roll();
+    assert.equal(start.lsn, 2);
+    await log.write(50);
+    await log.close();
+    const { start: first } = log;
+    assert.deepEqual(log.scan(start), [1, 2]);
+    log.start = start;
+    await log.open();
+    log.check([3]);
+    assert.deepEqual(log.scan(), [3]);
+    log.start = first;
+    assert.deepEqual(log.scan(), [1, 2, 3]);
+  });
+
+  it("syncs first under every policy, and so does close", async () => {
+    for (const sync of ["interval", "never"] as const) {
+      const vfs = new MemoryVfs();
+      const log = await opened({ vfs, sync });
+      await log.write(100, 100);
+      assert.deepEqual([...log.durable.keys()], [1, 2], "acknowledged when written");
+      await log.roll();
+      let crashed = log.on(vfs.crashKeepingNothing());
+      await crashed.open();
+      crashed.check([1, 2]);
+      await log.write(40_000, 40_000, 10);
+      await log.close();
+      crashed = log.on(vfs.crashKeepingNothing());
+      assert.equal((await crashed.open()).cleanClose, true);
+      crashed.check([1, 2, 3, 4, 5]);
+    }
+  });
+
+  it("scans exactly the segments between two starts", async () => {
+    const log = await opened();
+    await log.write(10);
+    const first = await log.roll();
+    await log.write(10, 60_000, 60_000);
+    const second = await log.roll();
+    await log.write(10);
+    log.start = first;
+    assert.deepEqual(log.scan(second), [2, 3, 4]);
+    assert.deepEqual(log.scan(first), []);
+  });
+
+  it("refuses a scan up to a start that is another one", async () => {
+    const log = await opened();
+    await log.write(10);
+    const start = await log.roll();
+    for (const wrong of [{ crc: 1 }, { lsn: 7 }, { salt: 7n }, { segment: start.segment + 1 }]) {
+      await refusal(Promise.resolve().then(() => log.scan({ ...start, ...wrong })));
+    }
+  });
+});
+
+describe("sync policy interval", () => {
+  it("syncs when the interval is over although nothing new comes", async () => {
+    let now = 0;
+    const timers: (() => void)[] = [];
+    const clock = {
+      now: () => now,
+      wall: () => 0,
+      setTimeout: (fn: () => void) => timers.push(fn),
+      clearTimeout: () => void timers.splice(0),
+    };
+    const vfs = new MemoryVfs();
+    const log = await opened({ vfs, sync: "interval", clock });
+    await log.write(100);
+    const before = log.log.stats().syncs;
+    now = 100;
+    timers.pop()?.();
+    await log.settle();
+    assert.equal(log.log.stats().syncs, before + 1);
+    const crashed = log.on(vfs.crashKeepingNothing());
+    await crashed.open();
+    crashed.check([1]);
+  });
+});
+
+describe("retired segments", () => {
+  it("become spares again, and their old frames are never taken for new ones", async () => {
+    const vfs = new MemoryVfs();
+    const log = await opened({ vfs });
+    for (let round = 0; round < 8; round += 1) {
+      await log.write(20_000, 20_000, 100);
+      log.start = await log.roll();
+      log.log.retire(log.start.segment, { scrub: false });
+      await log.settle();
+    }
+    await log.write(100);
+    const last = log.durable.get(log.log.lastLsn)?.segment ?? 0;
+    const bytes = readFile(vfs, segmentPathOf(last));
+    assert.ok(
+      bytes.subarray(30_000).some((byte) => byte !== 0),
+      "the segment holds bytes of an earlier life",
+    );
+    for (const { vfs: left } of vfs.crashes()) {
+      const crashed = log.on(left);
+      await crashed.open();
+      crashed.check([log.log.durableLsn]);
+      assert.equal(crashed.found.length, 1);
+    }
+  });
+
+  it("get a salt of their own in every life", async () => {
+    const vfs = new MemoryVfs();
+    const log = await opened({ vfs });
+    const salts = new Set<bigint>();
+    for (let round = 0; round < 8; round += 1) {
+      await log.write(100);
+      log.start = await log.roll();
+      salts.add(log.start.salt);
+      log.log.retire(log.start.segment, { scrub: false });
+      await log.settle();
+    }
+    assert.equal(salts.size, 8);
+  });
+
+  it("are gone from the log's directory but for spares", async () => {
+    const log = await opened();
+    for (let round = 0; round < 6; round += 1) {
+      await log.write(100);
+      log.start = await log.roll();
+    }
+    assert.equal(log.log.stats().segments, 10);
+    log.log.retire(log.log.stats().activeSegment, { scrub: false });
+    await log.settle();
+    assert.equal(log.log.stats().segments, 3);
+  });
+
+  it("leave no old bytes when scrubbed", async () => {
+    const vfs = new MemoryVfs();
+    const log = await opened({ vfs });
+    await log.write(20_000);
+    for (const scrub of [false, false, true]) {
+      log.start = await log.roll();
+      log.log.retire(log.start.segment, { scrub });
+      await log.settle();
+    }
+    for (const name of vfs.list(DIRECTORY)) {
+      const bytes = readFile(vfs, `${DIRECTORY}/${name}`);
+      assert.ok(!bytes.includes(Buffer.alloc(64, 1)), name);
+    }
+    await log.write(60_000, 60_000, 60_000);
+    assert.equal(log.durable.size, 4);
+  });
+});
+
+describe("a full disk", () => {
+  it("refuses room once active segment and spares are used up, and gives it back when there is space", async () => {
+    const vfs = withFaults(new MemoryVfs());
+    const log = await opened({ vfs });
+    assert.equal(log.log.hasRoom(1_000_000), true, "as long as nothing failed");
+    vfs.inject({ operation: "open", path: /(?:spare|recycle)-/, errno: "ENOSPC", times: "forever" });
+    let written = 0;
+    while (log.log.hasRoom(10_000)) {
+      await log.write(10_000);
+      written += 1;
+      assert.ok(written < 40, "it ends");
+    }
+    assert.ok(written >= 15, `three segments hold ${written} records`);
+    assert.equal(log.durable.size, written);
+    assert.deepEqual(log.failures, []);
+    await assert.rejects(log.roll(), (error) => isStoreError(error, "STORE_FULL"));
+    vfs.heal();
+    log.log.hasRoom(10_000);
+    await log.settle();
+    assert.equal(log.log.hasRoom(10_000), true);
+    await log.write(10_000, 60_000, 60_000);
+    await log.close();
+    await log.open();
+    log.check(Array.from({ length: written + 3 }, (_, index) => index + 1));
+  });
+
+  it("makes a record without a segment wait, and close gives it up", async () => {
+    const vfs = withFaults(new MemoryVfs());
+    const log = await opened({ vfs });
+    vfs.inject({ operation: "open", path: /spare-/, errno: "ENOSPC", times: "forever" });
+    await log.write(200_000);
+    assert.deepEqual([log.durable.size, log.failures.length], [0, 0]);
+    await log.close();
+    assert.equal(log.failures.length, 1);
+    vfs.heal();
+    await log.open();
+    log.check([]);
+  });
+});
+
+describe("a failure of the log", () => {
+  const faults = [
+    { operation: "write", errno: "EIO" },
+    { operation: "write", errno: "ESHORT" },
+    { operation: "datasync", errno: "EIO" },
+  ] as const;
+
+  for (const fault of faults) {
+    it(`ends it for good: ${fault.errno} at ${fault.operation}`, async () => {
+      const inner = new MemoryVfs();
+      const vfs = withFaults(inner);
+      const log = await opened({ vfs });
+      await log.write(100, 100);
+      vfs.inject({ ...fault, path: /\.wal$/ });
+      const rolled = log.append(100) > 0 ? log.log.roll() : undefined;
+      const rejected = assert.rejects(rolled ?? Promise.resolve(), (error) =>
+        isStoreError(error, "STORE_POISONED"),
+      );
+      await log.settle();
+      await rejected;
+      assert.equal(vfs.fired.length, 1);
+      assert.equal(log.failures.length, 1);
+      assert.ok(isStoreError(log.failures[0], "STORE_IO"));
+      assert.deepEqual([...log.durable.keys()], [1, 2]);
+      assert.throws(
+        () => log.log.append(payloadFor(1, 1)),
+        (error) => isStoreError(error, "STORE_POISONED"),
+      );
+      await log.close();
+      assert.deepEqual(vfs.syncsAfterFailure(), [], "no file is synced again after its sync failed");
+      for (const { vfs: left } of inner.crashes()) {
+        const crashed = log.on(left);
+        await crashed.open();
+        crashed.check([1, 2]);
+      }
+    });
+  }
+
+  it("at any operation, once, is told once and loses nothing that was acknowledged", async () => {
+    for (let nth = 1; ; nth += 1) {
+      const inner = new MemoryVfs();
+      const vfs = withFaults(inner);
+      const log = await opened({ vfs });
+      vfs.inject({ operation: "any", errno: "EIO", nth, path: /wal/ });
+      try {
+        await log.write(30_000, 30_000, 100);
+        log.log.retire((await log.roll()).segment - 2, { scrub: false });
+        await log.write(100);
+      } catch (error) {
+        assert.ok(isStoreError(error), String(error));
+      }
+      await log.settle();
+      await log.close();
+      assert.ok(log.failures.length <= 1);
+      assert.deepEqual(vfs.syncsAfterFailure(), []);
+      const crashed = log.on(inner.crashKeepingNothing());
+      await crashed.open();
+      crashed.check(log.durable.keys());
+      if (vfs.fired.length === 0) break;
+    }
+  });
+});
+
+describe("a failure while opening", () => {
+  it("at any operation refuses the opening, and the next one finds everything", async () => {
+    for (let nth = 1; ; nth += 1) {
+      const inner = new MemoryVfs();
+      const log = await opened({ vfs: inner });
+      await log.write(100, 20_000);
+      log.append(100);
+      log.kill();
+      const vfs = withFaults(inner, [{ operation: "any", errno: "EIO", nth }]);
+      const reopened = log.on(vfs);
+      const refused = await reopened.open().then(
+        () => false,
+        (error: unknown) => {
+          assert.ok(isStoreError(error, "STORE_IO"), String(error));
+          return true;
+        },
+      );
+      if (vfs.fired.length === 0) break;
+      assert.deepEqual(vfs.syncsAfterFailure(), []);
+      // A copy in quarantine, or closing a file, may fail without harm.
+      if (!refused) reopened.check([1, 2]);
+      const again = log.on(inner.crashKeepingNothing());
+      await again.open();
+      again.check([1, 2]);
+    }
+  });
+});
+
+describe("reading", () => {
+  it("refuses damage, and positions where nothing was written", async () => {
+    const vfs = new MemoryVfs();
+    const log = await opened({ vfs });
+    await log.write(100, 20_000);
+    const { segment = 0, offset = 0 } = log.durable.get(2) ?? {};
+    const file = vfs.open(segmentPathOf(segment), "write");
+    file.write([Buffer.from([0xff])], offset + 15_000);
+    file.close();
+    const reader = openLogReader(vfs, DIRECTORY, STORE_ID);
+    const refused = await refusal(Promise.resolve().then(() => reader.read(segment, offset)));
+    assert.deepEqual([refused.file, refused.offset], [segmentPathOf(segment), offset]);
+    await refusal(Promise.resolve().then(() => reader.read(segment, offset + 8)));
+    await refusal(Promise.resolve().then(() => reader.read(99, 4096)));
+    reader.close();
+  });
+
+  it("beside a live writer finds everything acknowledged and nothing else", async () => {
+    const log = await opened();
+    for (let round = 0; round < 10; round += 1) {
+      await log.write(500, 9000);
+      log.append(10);
+      assert.deepEqual(log.scan(), [...log.durable.keys()]);
+      await log.settle();
+    }
+  });
+});
