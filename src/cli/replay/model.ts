@@ -148,7 +148,9 @@ function userText(node: SessionNodeRecord): string | undefined {
     .trim();
 }
 
-/** At most PICKER_TEXT characters, and no half of a surrogate pair at the cut. */
+/** At most PICKER_TEXT characters, and no pair of surrogates cut in half. */
 function firstCharacters(text: string): string {
-  return text.length <= PICKER_TEXT ? text : text.slice(0, PICKER_TEXT).replace(/[\ud800-\udbff]$/, "");
+  if (text.length <= PICKER_TEXT) return text;
+  const cutsPair = /^[\ud800-\udbff][\udc00-\udfff]$/.test(text.slice(PICKER_TEXT - 1, PICKER_TEXT + 1));
+  return text.slice(0, cutsPair ? PICKER_TEXT - 1 : PICKER_TEXT);
 }

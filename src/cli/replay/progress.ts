@@ -40,7 +40,7 @@ export class Progress {
   }
 
   #draw(): void {
-    const width = (this.#screen?.columns ?? 80) - 1;
+    const width = (this.#screen?.columns || 80) - 1;
     this.#screen?.write(CLEAR + this.#line().slice(0, width));
   }
 }
