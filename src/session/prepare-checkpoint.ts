@@ -23,8 +23,7 @@ import type {
   ToolState,
 } from "./types.ts";
 
-export const COMPONENTS = ["toolState", "pluginSnapshot", "executionState"] as const;
-export type Component = (typeof COMPONENTS)[number];
+export type Component = "toolState" | "pluginSnapshot" | "executionState";
 
 /** A component that the checkpoint has. */
 export interface PreparedComponent {
@@ -64,62 +63,68 @@ const MAX_REVISION = 2n ** 64n - 1n;
 export function prepareCheckpoint(value: unknown): PreparedCheckpoint {
   const path = "checkpoint";
   const fields = shape.open(value, path, CHECKPOINT);
-  const turnState = prepareTurnState(shape.get(fields, path, "turnState"), "checkpoint.turnState");
-  const components: PreparedComponent[] = [];
-  const givenRefs: (BlobRef | null)[] = [];
+  const turnState = prepareTurnState(shape.get(fields, path, "turnState"));
+  const toolState = prepareComponent(fields, "toolState", "toolStateRef");
+  const pluginSnapshot = prepareComponent(fields, "pluginSnapshot", "pluginSnapshotRef");
+  const executionState = prepareComponent(fields, "executionState", "executionStateRef");
+  const revision = prepareRevision(fields);
   // Keys in code-point order, so that the manifest can usually be encoded without sorting.
   const checkpoint: Partial<SessionCheckpoint> = {};
-  for (const component of COMPONENTS) {
-    const given = shape.optionalRef(fields, path, `${component}Ref`);
-    givenRefs.push(given ?? null);
-    const bytes = prepareComponent(fields, component);
-    const ref = bytes === undefined ? given : (sha256Hex(bytes) as BlobRef);
+  if (executionState.ref !== undefined) checkpoint.executionStateRef = executionState.ref;
+  if (pluginSnapshot.ref !== undefined) checkpoint.pluginSnapshotRef = pluginSnapshot.ref;
+  if (revision !== undefined) checkpoint.pluginSnapshotRevision = revision;
+  if (toolState.ref !== undefined) checkpoint.toolStateRef = toolState.ref;
+  checkpoint.turnState = turnState;
+  const components: PreparedComponent[] = [];
+  for (const { component, ref, value: bytes } of [toolState, pluginSnapshot, executionState]) {
     if (ref !== undefined) components.push({ component, ref, value: bytes });
   }
-  const refs = new Map(components.map(({ component, ref }) => [component, ref]));
-  const executionStateRef = refs.get("executionState");
-  const pluginSnapshotRef = refs.get("pluginSnapshot");
-  const toolStateRef = refs.get("toolState");
-  const revision = prepareRevision(fields);
-  if (executionStateRef !== undefined) checkpoint.executionStateRef = executionStateRef;
-  if (pluginSnapshotRef !== undefined) checkpoint.pluginSnapshotRef = pluginSnapshotRef;
-  if (revision !== undefined) checkpoint.pluginSnapshotRevision = revision;
-  if (toolStateRef !== undefined) checkpoint.toolStateRef = toolStateRef;
-  return { components, givenRefs, ...encodeManifest({ ...checkpoint, turnState }) };
-}
-
-/** Encodes a manifest whose keys are in code-point order everywhere but inside the mode's payload. */
-function encodeManifest(
-  checkpoint: SessionCheckpoint,
-): Pick<PreparedCheckpoint, "manifest" | "checkpointRef" | "checkpoint"> {
-  const { modeId, payload } = checkpoint.turnState.modeTurnOptions;
-  const sorted = modeId.isWellFormed() && isEmptyMap(payload);
-  const manifest = sorted ? encodeValue(checkpoint, "plain") : encodeCanonical(checkpoint);
+  const { manifest, checkpointRef, adopted } = encodeManifest(checkpoint as SessionCheckpoint);
   return {
+    components,
+    givenRefs: [toolState.given, pluginSnapshot.given, executionState.given],
     manifest,
-    checkpointRef: sha256Hex(manifest) as BlobRef,
-    checkpoint: sorted ? checkpoint : (decodeValue(manifest) as SessionCheckpoint),
+    checkpointRef,
+    checkpoint: adopted,
   };
 }
 
-function prepareTurnState(value: unknown, path: string): PersistedTurnState {
-  const fields = shape.open(value, path, TURN_STATE);
-  const prompt = shape.get(fields, path, "lastPromptUsage");
-  const modeTurnOptions = prepareModeOptions(
-    shape.get(fields, path, "modeTurnOptions"),
-    "checkpoint.turnState.modeTurnOptions",
-  );
-  const tokenUsage = prepareTokenUsage(
-    shape.get(fields, path, "tokenUsage"),
-    "checkpoint.turnState.tokenUsage",
-  );
-  const turnIndex = shape.counter(fields, path, "turnIndex");
-  if (prompt === undefined) return { modeTurnOptions, tokenUsage, turnIndex };
-  const lastPromptUsage = preparePromptUsage(prompt, "checkpoint.turnState.lastPromptUsage");
-  return { lastPromptUsage, modeTurnOptions, tokenUsage, turnIndex };
+interface EncodedManifest {
+  readonly manifest: Uint8Array;
+  readonly checkpointRef: BlobRef;
+  /** The manifest as a value that holds nothing of the caller's. */
+  readonly adopted: SessionCheckpoint;
 }
 
-function prepareModeOptions(value: unknown, path: string): ModeTurnOptions {
+/** Encodes a manifest whose keys are in code-point order everywhere but inside the mode's payload. */
+function encodeManifest(checkpoint: SessionCheckpoint): EncodedManifest {
+  const { modeId, payload } = checkpoint.turnState.modeTurnOptions;
+  const isSorted = isEmptyMap(payload) && modeId.isWellFormed();
+  const manifest = isSorted ? encodeValue(checkpoint, "plain") : encodeCanonical(checkpoint);
+  return {
+    manifest,
+    checkpointRef: sha256Hex(manifest) as BlobRef,
+    adopted: isSorted ? checkpoint : (decodeValue(manifest) as SessionCheckpoint),
+  };
+}
+
+function prepareTurnState(value: unknown): PersistedTurnState {
+  const path = "checkpoint.turnState";
+  const fields = shape.open(value, path, TURN_STATE);
+  const prompt = shape.get(fields, path, "lastPromptUsage");
+  const turnState: Partial<PersistedTurnState> = {};
+  if (prompt !== undefined) {
+    turnState.lastPromptUsage = preparePromptUsage(prompt, "checkpoint.turnState.lastPromptUsage");
+  }
+  turnState.modeTurnOptions = prepareModeOptions(shape.get(fields, path, "modeTurnOptions"));
+  const usage = shape.get(fields, path, "tokenUsage");
+  turnState.tokenUsage = prepareTokenUsage(usage, "checkpoint.turnState.tokenUsage");
+  turnState.turnIndex = shape.counter(fields, path, "turnIndex");
+  return turnState as PersistedTurnState;
+}
+
+function prepareModeOptions(value: unknown): ModeTurnOptions {
+  const path = "checkpoint.turnState.modeTurnOptions";
   if (value === undefined) return defaultModeTurnOptions();
   const fields = shape.open(value, path, MODE_OPTIONS);
   const modeId = shape.text(fields, path, "modeId");
@@ -135,16 +140,25 @@ function prepareRevision(fields: Fields): bigint | undefined {
   return shape.fail("checkpoint.pluginSnapshotRevision", "must be a bigint from 0 to 2^64 - 1");
 }
 
-/** Canonical bytes of a component's value, if one was given. */
-function prepareComponent(fields: Fields, component: Component): Uint8Array | undefined {
+interface ComponentFields {
+  readonly component: Component;
+  /** As the caller gave it. */
+  readonly given: BlobRef | null;
+  /** In effect: that of the value, else the given one. */
+  readonly ref: BlobRef | undefined;
+  readonly value: Uint8Array | undefined;
+}
+
+function prepareComponent(fields: Fields, component: Component, refKey: string): ComponentFields {
+  const given = shape.optionalRef(fields, "checkpoint", refKey);
   const value = shape.get(fields, "checkpoint", component);
-  if (value === undefined) return undefined;
+  if (value === undefined) return { component, given: given ?? null, ref: given, value };
   const path = `checkpoint.${component}`;
   const bytes = encodeCanonical(checkComponent(component, value, path));
   if (bytes.length > MAX_COMPONENT_BYTES) {
     shape.fail(path, `must not be larger than ${MAX_COMPONENT_BYTES} bytes, is ${bytes.length}`);
   }
-  return bytes;
+  return { component, given: given ?? null, ref: sha256Hex(bytes) as BlobRef, value: bytes };
 }
 
 function checkComponent(component: Component, value: unknown, path: string): unknown {

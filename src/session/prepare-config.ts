@@ -102,15 +102,17 @@ export function preparePromptUsage(value: unknown, path: string): PromptUsage {
 
 /** Every entry, all-zero ones included. */
 export function prepareUsageDeltas(value: unknown): TokenLedgerEntry[] {
-  return shape.list(value, "usageDeltas").map((item, i) => {
+  const entries: TokenLedgerEntry[] = [];
+  for (const [i, item] of shape.list(value, "usageDeltas").entries()) {
     const path = `usageDeltas[${i}]`;
     const fields = shape.open(item, path, LEDGER_ENTRY);
     const usage = shape.get(fields, path, "usage");
     if (usage === undefined) shape.fail(`${path}.usage`, "must be given");
-    return {
+    entries.push({
       source: shape.text(fields, path, "source"),
       model: shape.text(fields, path, "model"),
       usage: prepareTokenUsage(usage, `${path}.usage`),
-    };
-  });
+    });
+  }
+  return entries;
 }

@@ -8,7 +8,7 @@
 import { type Encoding, encodeCanonical, encodeValue } from "../codec.ts";
 import { countsAsUserMessage } from "./picker.ts";
 import type { NodeFact } from "./record.ts";
-import { below, type Fields, commitShape as shape } from "./shape.ts";
+import { type Fields, commitShape as shape } from "./shape.ts";
 import { NODE_USER_MESSAGE } from "./state.ts";
 
 export interface PreparedGraph {
@@ -63,7 +63,7 @@ export function prepareGraph(value: unknown, canonical: Canonical): PreparedGrap
 
 function prepareNodes(fields: Fields, path: string, canonical: Canonical): Omit<PreparedGraph, "kind"> {
   const leafNodeId = shape.optionalId(fields, path, "leafNodeId");
-  const items = shape.list(shape.get(fields, path, "nodes"), below(path, "nodes"));
+  const items = shape.list(shape.get(fields, path, "nodes"), `${path}.nodes`);
   const nodes: NodeFact[] = [];
   const canonicalBodies: Uint8Array[] = [];
   let nodeBytes = 0;
@@ -84,7 +84,7 @@ function prepareNode(value: unknown, path: string, canonical: Canonical, bodies:
   const fields = shape.map(value, path);
   const kind = shape.get(fields, path, "kind");
   if (kind !== "event" && kind !== "plugin") {
-    return shape.fail(below(path, "kind"), 'must be "event" or "plugin"');
+    return shape.fail(`${path}.kind`, 'must be "event" or "plugin"');
   }
   shape.only(fields, path, kind === "event" ? EVENT_NODE : PLUGIN_NODE);
   const id = shape.id(fields, path, "nodeId");
@@ -104,7 +104,7 @@ interface NodeWire {
 }
 
 function eventWire(fields: Fields, path: string, timestamp: string): NodeWire {
-  const eventPath = below(path, "event");
+  const eventPath = `${path}.event`;
   const { value: event, encoding } = shape.payload(shape.get(fields, path, "event"), eventPath);
   if (typeof event !== "object" || event === null || Array.isArray(event) || event instanceof Uint8Array) {
     return shape.fail(eventPath, "must be a plain object");
@@ -118,7 +118,7 @@ function eventWire(fields: Fields, path: string, timestamp: string): NodeWire {
 
 function pluginWire(fields: Fields, path: string, timestamp: string): NodeWire {
   const pluginType = shape.text(fields, path, "pluginType");
-  const { value: body, encoding } = shape.payload(shape.get(fields, path, "body"), below(path, "body"));
+  const { value: body, encoding } = shape.payload(shape.get(fields, path, "body"), `${path}.body`);
   const wellFormed = timestamp.isWellFormed() && pluginType.isWellFormed();
   return {
     wire: { timestamp, kind: "plugin", pluginType, body },

@@ -62,9 +62,7 @@ export class Shape {
   list(value: unknown, path: string): unknown[] {
     let items: unknown[] | undefined;
     try {
-      items = Array.isArray(value)
-        ? Array.from({ length: value.length }, (_, i) => value[i] as unknown)
-        : undefined;
+      items = Array.isArray(value) ? itemsOf(value) : undefined;
     } catch (error) {
       this.fail(path, "could not be read", error);
     }
@@ -158,7 +156,17 @@ function mapProblem(value: unknown): string | undefined {
 }
 
 function unknownField(value: Fields, names: readonly string[]): string | undefined {
-  return Object.keys(value).find((key) => !names.includes(key) && value[key] !== undefined);
+  for (const key of Object.keys(value)) {
+    if (!names.includes(key) && value[key] !== undefined) return key;
+  }
+  return undefined;
+}
+
+/** Read by index: the iterator could be the caller's. */
+function itemsOf(value: readonly unknown[]): unknown[] {
+  const items: unknown[] = [];
+  for (let i = 0; i < value.length; i++) items.push(value[i]);
+  return items;
 }
 
 /** The path of a field; fields of the argument itself are named alone. */
