@@ -1,0 +1,41 @@
+/**
+ * A process that owns a store, to be killed: `owner-process.ts <mode> <directory> [sessions]`.
+ * "hold" opens it, says "open" and waits; "try" opens it and says as JSON how that ended; "load" commits to
+ * several sessions without end and says "<session> <revision>" once a commit is acknowledged, never before.
+ */
+import { isStoreError, openStore } from "../../src/index.ts";
+import { commitOf } from "./history.ts";
+
+const [mode, directory = "", sessions = "4"] = process.argv.slice(2);
+
+if (mode === "try") {
+  try {
+    const store = await openStore(directory);
+    await store.close();
+    say({ opened: true });
+  } catch (error) {
+    const data = isStoreError(error) ? { ...error, message: error.message } : { message: String(error) };
+    say({ opened: false, ...data });
+  }
+} else {
+  const store = await openStore(directory, {
+    segmentBytes: 256 * 1024,
+    snapshot: { logBytes: 200_000 },
+    gc: { minBytes: 100_000 },
+  });
+  process.stdout.write("open\n");
+  if (mode === "hold") setInterval(() => undefined, 1_000);
+  else await Promise.all(Array.from({ length: Number(sessions) }, (_, index) => load(`s${index}`)));
+
+  async function load(sessionId: string): Promise<never> {
+    const head = await store.session(sessionId).loadSession({ kind: "activePath" });
+    for (let revision = (head?.headRevision ?? 0) + 1; ; revision++) {
+      await store.session(sessionId).commitRuntimeState(commitOf(sessionId, revision));
+      process.stdout.write(`${sessionId} ${revision}\n`);
+    }
+  }
+}
+
+function say(value: object): void {
+  process.stdout.write(`${JSON.stringify(value)}\n`);
+}
