@@ -6,7 +6,9 @@
  * 1. Nothing on disk is changed before the whole log was read and handed out.
  * 2. Frames above D may sit in the page cache only (a sync may have failed before); they count again only
  *    after they are in new bytes, synced.
- * 3. What lies behind the LINK's end in the old segment is ignored from then on.
+ * 3. D may be too low: when TAIL was lost, acknowledged frames lie above it. So the LINK, which makes the old
+ *    copies be ignored, is written only after the new copies are durable.
+ * 4. What lies behind the LINK's end in the old segment is ignored from then on.
  */
 import type { Lsn } from "../ids.ts";
 import { MAX_BATCH_FRAMES, SPARE_SEGMENTS } from "../limits.ts";
@@ -148,7 +150,7 @@ function clearSpares(place: LogPlace, last: LastSegment, source: SegmentSource):
   return recyclable;
 }
 
-/** Makes the next segment and writes LINK and the frames above D into it; one sync, and they are durable. */
+/** Makes the next segment and moves the frames above D into it; durable when this returns. */
 function startSegment(
   place: LogPlace,
   last: LastSegment,
@@ -169,17 +171,18 @@ function startSegment(
   const writer = new LogWriter(place, position, source.segmentBytes, take);
   try {
     writer.roll(bytes);
-    for (const group of groups(above)) writer.write([frameAnew(last.image, group)], group.length);
-    if (above.length === 0) writer.write([], 0);
-    writer.sync();
+    writer.moveHere(groups(last.image, above));
     return writer.position;
   } finally {
     writer.close();
   }
 }
 
-function* groups(frames: readonly Frame[]): Generator<readonly Frame[]> {
-  for (let at = 0; at < frames.length; at += MAX_BATCH_FRAMES) yield frames.slice(at, at + MAX_BATCH_FRAMES);
+function* groups(image: Image, frames: readonly Frame[]): Generator<{ run: Run; count: number }> {
+  for (let at = 0; at < frames.length; at += MAX_BATCH_FRAMES) {
+    const group = frames.slice(at, at + MAX_BATCH_FRAMES);
+    yield { run: frameAnew(image, group), count: group.length };
+  }
 }
 
 function frameAnew(image: Image, frames: readonly Frame[]): Run {

@@ -8,7 +8,7 @@
  * 3. The durable stamp of a frame is the last LSN *synced* when it was written.
  * 4. After one failure nothing is written and nothing is synced again.
  */
-import { assert } from "../assert.ts";
+import { assert, defined } from "../assert.ts";
 import type { Lsn } from "../ids.ts";
 import type { VfsFile } from "../vfs/vfs.ts";
 import type { LogStart } from "./chain.ts";
@@ -154,6 +154,26 @@ export class LogWriter {
       this.#offset += bytes;
       this.#dirty = true;
       return first;
+    });
+  }
+
+  /**
+   * Begins the segment just rolled to with frames that another one already holds: they become durable first,
+   * and only then the LINK, which makes them count and the old ones be ignored. In one write a power cut
+   * could keep the LINK and lose frames that were acknowledged from the old segment.
+   */
+  moveHere(groups: Iterable<{ readonly run: Run; readonly count: number }>): void {
+    this.#guard(() => {
+      const link = defined(this.#link, "frames are moved to a segment that was just begun");
+      const linkAt = this.#offset;
+      this.#crc = this.#stamp(link, 0, 0);
+      this.#link = undefined;
+      this.#offset += link.bytes.length;
+      for (const { run, count } of groups) this.write([run], count);
+      if (this.#dirty) this.#file.datasync();
+      this.#file.write([link.bytes], linkAt);
+      this.#dirty = true;
+      this.sync();
     });
   }
 

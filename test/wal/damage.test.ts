@@ -88,6 +88,8 @@ function flip(vfs: MemoryVfs, path: string, bit: number): void {
   const byte = new Uint8Array(1);
   file.read(byte, bit >> 3);
   file.write([Uint8Array.of((byte[0] ?? 0) ^ (1 << (bit & 7)))], bit >> 3);
+  // Damage is not a write that a crash could lose; unsynced, the history of all flips would pile up.
+  file.sync();
   file.close();
 }
 
@@ -98,9 +100,9 @@ function* liveBits(path: string, end: number): Generator<number> {
   for (let bit = 4092 * 8; bit < 4096 * 8; bit += 1) yield bit;
   if (path !== ACTIVE) return;
   for (let bit = 4096 * 8; bit < end * 8; bit += 1) {
-    // Inside the long payload every byte is hit, in turn with each of its bits.
+    // Inside the long payload a sample; every bit of its table and of every short frame.
     const byte = bit >> 3;
-    if (byte > 5000 && byte < 12_000 && (bit & 7) !== byte % 8) continue;
+    if (byte > 5000 && byte < 12_000 && bit % 29 !== 0) continue;
     yield bit;
   }
   for (let bit = end * 8; bit < 65536 * 8; bit += 1009) yield bit;
@@ -124,7 +126,7 @@ for (const closed of [false, true]) {
           flip(vfs, path, bit);
         }
       }
-      assert.ok(counts.refused > 10_000 && counts.whole > 500, JSON.stringify(counts));
+      assert.ok(counts.refused > 5_000 && counts.whole > 500, JSON.stringify(counts));
       assert.equal(look(log, "restored"), "whole");
     });
 

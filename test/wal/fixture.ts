@@ -207,7 +207,9 @@ export function writeFile(vfs: Vfs, path: string, bytes: Uint8Array): void {
   vfs.remove(path);
   const file = vfs.open(path, "create");
   file.write([bytes], 0);
+  file.sync();
   file.close();
+  vfs.syncDirectory(DIRECTORY);
 }
 
 /** Asserts that the promise rejects with CORRUPT of a file of the log, and answers the error. */
