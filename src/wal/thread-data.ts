@@ -32,12 +32,24 @@ const BOOTSTRAP = `
   load(entry);
 `;
 
+// Flags of the program (`--input-type`, loaders, inspectors) are not for these threads.
+const NO_FLAGS: string[] = [];
+
 export function startThread(name: "log-thread", data: LogThreadData): Worker;
 export function startThread(name: "supply-thread", data: SupplyThreadData): Worker;
 export function startThread(name: string, data: LogThreadData | SupplyThreadData): Worker {
   if (!import.meta.url.endsWith(".ts")) {
-    return new Worker(new URL(`./${name}.js`, import.meta.url), { workerData: data, name: `varve ${name}` });
+    return new Worker(new URL(`./${name}.js`, import.meta.url), {
+      workerData: data,
+      name: `varve ${name}`,
+      execArgv: NO_FLAGS,
+    });
   }
   const entry = fileURLToPath(new URL(`./${name}.ts`, import.meta.url));
-  return new Worker(BOOTSTRAP, { eval: true, workerData: { ...data, entry }, name: `varve ${name}` });
+  return new Worker(BOOTSTRAP, {
+    eval: true,
+    workerData: { ...data, entry },
+    name: `varve ${name}`,
+    execArgv: NO_FLAGS,
+  });
 }

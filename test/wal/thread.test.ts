@@ -1,0 +1,218 @@
+/** The log on its own threads and the real disk: promises, order, close, a dead thread, an idle process. */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, it, type TestContext } from "node:test";
+import { fileURLToPath } from "node:url";
+import { isStoreError, type StoreError } from "../../src/errors.ts";
+import { createDiskVfs } from "../../src/vfs/disk.ts";
+import { createLog, type Log, type LogConfig, type LogStart, openLog, scanLog } from "../../src/wal/log.ts";
+import { payloadFor, STORE_ID } from "./fixture.ts";
+
+interface Opened {
+  readonly log: Log;
+  readonly config: LogConfig;
+  readonly start: LogStart;
+  readonly durable: Map<number, { segment: number; offset: number }>;
+  readonly failures: StoreError[];
+  readonly found: number[];
+  /** Resolves when that LSN is durable. */
+  until(lsn: number): Promise<void>;
+}
+
+function temporaryDirectory(t: TestContext): string {
+  const directory = mkdtempSync(join(tmpdir(), "varve-log-"));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+function configOf(directory: string, options: Partial<LogConfig> = {}): LogConfig {
+  return {
+    vfs: createDiskVfs(),
+    directory: `${directory}/wal`,
+    storeId: STORE_ID,
+    segmentBytes: 65536,
+    sync: "always",
+    syncIntervalMs: 20,
+    mode: "thread",
+    ...options,
+  };
+}
+
+async function open(t: TestContext, config: LogConfig, start: LogStart): Promise<Opened> {
+  const durable = new Map<number, { segment: number; offset: number }>();
+  const failures: StoreError[] = [];
+  const found: number[] = [];
+  const waiting: { lsn: number; resolve: () => void }[] = [];
+  const { log } = await openLog(config, start, (lsn) => void found.push(lsn), {
+    durable: (lsn, segment, offset) => void durable.set(lsn, { segment, offset }),
+    batchEnd: (last) => {
+      while (waiting[0] !== undefined && waiting[0].lsn <= last) waiting.shift()?.resolve();
+    },
+    failed: (error) => {
+      failures.push(error);
+      for (const { resolve } of waiting.splice(0)) resolve();
+    },
+  });
+  t.after(() => log.close());
+  const until = (lsn: number): Promise<void> =>
+    log.durableLsn >= lsn ? Promise.resolve() : new Promise((resolve) => waiting.push({ lsn, resolve }));
+  return { log, config, start, durable, failures, found, until };
+}
+
+describe("a log on its own threads", () => {
+  it("answers all records in order, over many segments, and finds them again", async (t) => {
+    const config = configOf(temporaryDirectory(t), { ringBytes: 65536 });
+    const start = createLog(config);
+    const first = await open(t, config, start);
+    const sizes = Array.from({ length: 300 }, (_, index) => 1 + ((index * 7919) % 9000));
+    for (const size of [...sizes, 50_000, 200_000, 5])
+      first.log.append(payloadFor(first.log.lastLsn + 1, size));
+    await first.until(303);
+    assert.deepEqual(
+      [...first.durable.keys()],
+      Array.from({ length: 303 }, (_, index) => index + 1),
+    );
+    for (const [lsn, { segment, offset }] of first.durable) {
+      const payload = Buffer.from(first.log.read(segment, offset));
+      assert.deepEqual(payload, payloadFor(lsn, payload.length));
+    }
+    await first.log.close();
+    assert.deepEqual(first.failures, []);
+    const second = await open(t, config, start);
+    assert.equal(second.found.length, 303);
+    await second.log.close();
+  });
+
+  it("drains on close what was appended and never awaited", async (t) => {
+    const config = configOf(temporaryDirectory(t));
+    const start = createLog(config);
+    const { log, durable } = await open(t, config, start);
+    for (let lsn = 1; lsn <= 100; lsn += 1) log.append(payloadFor(lsn, 2000));
+    await log.close();
+    assert.equal(durable.size, 100);
+    const found: number[] = [];
+    const recovery = scanLog(
+      config.vfs,
+      config.directory,
+      STORE_ID,
+      start,
+      undefined,
+      (lsn) => void found.push(lsn),
+    );
+    assert.deepEqual([found.length, recovery.cleanClose], [100, true]);
+  });
+
+  it("rolls, retires and recycles while appends go on", async (t) => {
+    const config = configOf(temporaryDirectory(t));
+    let start = createLog(config);
+    const { log, until, durable } = await open(t, config, start);
+    for (let round = 0; round < 10; round += 1) {
+      for (let count = 0; count < 20; count += 1) log.append(payloadFor(log.lastLsn + 1, 5000));
+      start = await log.roll();
+      assert.equal(start.lsn, log.lastLsn);
+      log.retire(start.segment, { scrub: round % 3 === 2 });
+    }
+    await until(200);
+    assert.equal(durable.size, 200);
+    log.append(payloadFor(201, 100));
+    await log.close();
+    const again = await open(t, config, start);
+    assert.deepEqual(again.found, [201]);
+  });
+
+  it("syncs by itself under sync policy interval", async (t) => {
+    const config = configOf(temporaryDirectory(t), { sync: "interval" });
+    const { log, until } = await open(t, config, createLog(config));
+    log.append(payloadFor(1, 100));
+    await until(1);
+    while (log.stats().syncs === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  });
+
+  it("fails once when a file of it is gone, and still closes", async (t) => {
+    const config = configOf(temporaryDirectory(t));
+    const { log, until, failures, durable } = await open(t, config, createLog(config));
+    log.append(payloadFor(1, 100));
+    await until(1);
+    // Both spares are there, and nothing more is on its way.
+    while (log.stats().segments < 4) await new Promise((resolve) => setTimeout(resolve, 5));
+    // They lose their names: the next segment cannot be opened.
+    for (const name of config.vfs.list(config.directory)) {
+      if (name.endsWith(".wal")) config.vfs.remove(`${config.directory}/${name}`);
+    }
+    for (let lsn = 2; lsn <= 40; lsn += 1) log.append(payloadFor(lsn, 8000));
+    await until(40);
+    assert.equal(failures.length, 1);
+    assert.ok(durable.size < 40);
+    assert.throws(
+      () => log.append(payloadFor(41, 1)),
+      (error) => isStoreError(error, "STORE_POISONED"),
+    );
+    await log.close();
+    assert.equal(failures.length, 1);
+  });
+});
+
+interface ChildResult {
+  readonly code: number | null;
+  readonly output: string;
+}
+
+/** Runs `body` as a program that has a fresh log at `directory`; answers when the process is gone. */
+async function runProgram(t: TestContext, body: string): Promise<ChildResult> {
+  const directory = temporaryDirectory(t);
+  const at = (path: string): string => JSON.stringify(fileURLToPath(new URL(path, import.meta.url)));
+  const program = `
+    import { createLog, openLog } from ${at("../../src/wal/log.ts")};
+    import { createDiskVfs } from ${at("../../src/vfs/disk.ts")};
+    import workers from "node:worker_threads";
+    const threads = [];
+    const { Worker } = workers;
+    const unref = Worker.prototype.unref;
+    Worker.prototype.unref = function () { if (!threads.includes(this)) threads.push(this); return unref.call(this); };
+    const config = { vfs: createDiskVfs(), directory: ${JSON.stringify(`${directory}/wal`)}, storeId: new Uint8Array(16),
+      segmentBytes: 65536, sync: "always", syncIntervalMs: 100, mode: "thread" };
+    const listener = { durable: (lsn) => console.log("durable", lsn), batchEnd() {}, failed: (error) => console.log("failed", error.code) };
+    const main = async () => {
+      const { log } = await openLog(config, createLog(config), () => {}, listener);
+      ${body}
+    };
+    void main();
+  `;
+  const child = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "--eval", program], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  t.after(() => child.kill("SIGKILL"));
+  let output = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    output += text;
+  });
+  const code = await new Promise<number | null>((resolve) => child.on("close", resolve));
+  return { code, output };
+}
+
+describe("a process with a log", () => {
+  it("ends by itself while the log is idle and open", async (t) => {
+    assert.deepEqual(await runProgram(t, ""), { code: 0, output: "" });
+  });
+
+  it("lives until frames in flight are durable, and then ends", async (t) => {
+    const body = "for (let n = 0; n < 3; n += 1) log.append(Buffer.alloc(100, 1));";
+    assert.deepEqual(await runProgram(t, body), { code: 0, output: "durable 1\ndurable 2\ndurable 3\n" });
+  });
+
+  it("is told once when a thread of the log dies, and can still close", async (t) => {
+    for (const index of [0, 1]) {
+      const body = `
+        await threads[${index}].terminate();
+        try { log.append(Buffer.alloc(1, 1)); } catch (error) { console.log("refused", error.code); }
+        await log.close();
+        console.log("closed");
+      `;
+      const expected = "failed INTERNAL\nrefused STORE_POISONED\nclosed\n";
+      assert.deepEqual(await runProgram(t, body), { code: 0, output: expected });
+    }
+  });
+});
