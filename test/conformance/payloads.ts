@@ -74,6 +74,7 @@ const REFUSED: [string, () => unknown][] = [
   ["undefined in an array", () => [undefined]],
   ["a function", () => ({ x: () => 1 })],
   ["a symbol", () => Symbol("s")],
+  ["an object with a symbol as key", () => ({ [Symbol("s")]: 2 })],
   ["NaN", () => [Number.NaN]],
   ["infinity", () => Number.POSITIVE_INFINITY],
   ["a Date", () => new Date(0)],
@@ -182,8 +183,8 @@ export const payloadLaws: Area = ({ law }) => {
     }
   });
 
-  law("inherited, symbol and hidden members are no members", async (fixture) => {
-    const value = { own: 1, [Symbol("s")]: 2 };
+  law("members that are not enumerable are no members", async (fixture) => {
+    const value = { own: 1 };
     Object.defineProperty(value, "hidden", { value: 3, enumerable: false });
     await store(fixture, value);
     for (const found of await load(fixture)) assert.deepEqual(found, { own: 1 });

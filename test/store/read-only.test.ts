@@ -45,14 +45,12 @@ test("a view beside a live owner shows what was acknowledged, and writes not one
       commit({ graph: append(chain("a", "b"), "b"), checkpoint: checkpoint({ toolState: toolState(1) }) }),
     );
   await store.snapshot();
-  await store
-    .session("root")
-    .commitRuntimeState(
-      commit({
-        graph: append([messageNode("c", "a")], "c"),
-        checkpoint: checkpoint({ toolState: toolState(2) }),
-      }),
-    );
+  await store.session("root").commitRuntimeState(
+    commit({
+      graph: append([messageNode("c", "a")], "c"),
+      checkpoint: checkpoint({ toolState: toolState(2) }),
+    }),
+  );
   await store.session("root").saveSessionMeta(meta());
   const before = contents(directory);
   const seen = await view(t, directory);

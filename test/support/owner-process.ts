@@ -1,7 +1,9 @@
 /**
  * A process that owns a store, to be killed: `owner-process.ts <mode> <directory> [sessions]`.
- * "hold" opens it, says "open" and waits; "try" opens it and says as JSON how that ended; "load" commits to
- * several sessions without end and says "<session> <revision>" once a commit is acknowledged, never before.
+ * "hold" opens it, says "open" and waits; "try" opens it and says as JSON how that ended; "idle" commits once
+ * and leaves it open with nothing to do; "flight" sends a commit and a snapshot, awaits neither, and says
+ * when each is answered; "closed" closes it and then leaves; "load" commits to several sessions without end
+ * and says "<session> <revision>" once a commit is acknowledged, never before.
  */
 import { isStoreError, openStore } from "../../src/index.ts";
 import { commitOf } from "./history.ts";
@@ -25,7 +27,18 @@ if (mode === "try") {
   });
   process.stdout.write("open\n");
   if (mode === "hold") setInterval(() => undefined, 1_000);
-  else await Promise.all(Array.from({ length: Number(sessions) }, (_, index) => load(`s${index}`)));
+  if (mode === "load")
+    await Promise.all(Array.from({ length: Number(sessions) }, (_, index) => load(`s${index}`)));
+  if (mode === "idle" || mode === "closed") await store.session("s0").commitRuntimeState(commitOf("s0", 1));
+  if (mode === "closed") await store.snapshot();
+  if (mode === "closed") await store.close();
+  if (mode === "flight") {
+    void store
+      .session("s0")
+      .commitRuntimeState(commitOf("s0", 1))
+      .then(() => process.stdout.write("committed\n"));
+    void store.snapshot().then(() => process.stdout.write("snapshot\n"));
+  }
 
   async function load(sessionId: string): Promise<never> {
     const head = await store.session(sessionId).loadSession({ kind: "activePath" });
