@@ -47,10 +47,10 @@ export class MemoryBytes {
 
   truncate(size: number): void {
     if (size < this.#size) {
-      this.#zero(size, this.#size - size);
-      const needed = Math.ceil(size / EXTENT_BYTES);
-      this.#extents.length = Math.min(this.#extents.length, needed);
-      for (const index of this.#owned) if (index >= needed) this.#owned.delete(index);
+      const within = size % EXTENT_BYTES;
+      this.#extents.length = Math.min(this.#extents.length, Math.ceil(size / EXTENT_BYTES));
+      const last = Math.floor(size / EXTENT_BYTES);
+      if (this.#extents[last] !== undefined) this.#writable(last, within).fill(0, within);
     }
     this.#size = size;
   }
@@ -62,20 +62,6 @@ export class MemoryBytes {
     copy.#extents = this.#extents.slice();
     this.#owned.clear();
     return copy;
-  }
-
-  #zero(position: number, count: number): void {
-    eachExtent(position, count, (index, within, length) => {
-      if (within === 0 && length === EXTENT_BYTES) this.#drop(index);
-      else if (this.#extents[index] !== undefined) {
-        this.#writable(index, within + length).fill(0, within, within + length);
-      }
-    });
-  }
-
-  #drop(index: number): void {
-    this.#extents[index] = undefined;
-    this.#owned.delete(index);
   }
 
   /** The buffer of an extent, own and at least `needed` bytes long. */

@@ -40,10 +40,14 @@ export interface NameChange {
   readonly places: readonly [Place, ...Place[]];
 }
 
-/** Applies a change to the entries that `entriesOf` answers for each directory. */
+/**
+ * Applies a change to the entries that `entriesOf` answers for each directory. A move takes every name away
+ * that the node has in `homes`: if an earlier move of it was lost, it is not where this one starts.
+ */
 export function applyChange(
   { part, node, places }: NameChange,
   entriesOf: (directory: DirectoryNode) => Entries,
+  homes: Iterable<DirectoryNode> = places.map(({ directory }) => directory),
 ): void {
   const [source, target] = places;
   if (part.change === "create" || part.change === "makeDirectory") {
@@ -55,8 +59,7 @@ export function applyChange(
     if (entries.get(source.name) === node) entries.delete(source.name);
     return;
   }
-  // If an earlier rename of the node was lost, it still has that older name: a move takes it away too.
-  for (const { directory } of places) {
+  for (const directory of homes) {
     const entries = entriesOf(directory);
     for (const [name, other] of entries) if (other === node) entries.delete(name);
   }
@@ -102,8 +105,12 @@ export class NameJournal {
       entries.set(directory, known);
       return known;
     };
+    const homes = new Map<MemoryNode, Set<DirectoryNode>>();
     for (const change of this.#changes) {
-      if (chooser.name(change.part) === "kept") applyChange(change, entriesOf);
+      const known = homes.get(change.node) ?? new Set();
+      homes.set(change.node, known);
+      for (const { directory } of change.places) known.add(directory);
+      if (chooser.name(change.part) === "kept") applyChange(change, entriesOf, known);
     }
     return rebuild(root, entriesOf, chooser);
   }
@@ -122,29 +129,17 @@ export class NameJournal {
   }
 }
 
+/** Each node has one name, so this is a tree: see `applyChange`. */
 function rebuild(
-  root: DirectoryNode,
+  directory: DirectoryNode,
   entriesOf: (directory: DirectoryNode) => Entries,
   chooser: CrashChooser,
 ): DirectoryNode {
-  const files = new Map<FileNode, FileNode>();
-  const directories = new Map<DirectoryNode, DirectoryNode>();
-  const fileFor = (file: FileNode): FileNode => {
-    const crashed = files.get(file) ?? file.crash(chooser);
-    files.set(file, crashed);
-    return crashed;
-  };
-  const directoryFor = (directory: DirectoryNode): DirectoryNode => {
-    const known = directories.get(directory);
-    if (known !== undefined) return known;
-    const crashed = new DirectoryNode(directory.ino);
-    directories.set(directory, crashed);
-    for (const [name, node] of entriesOf(directory)) {
-      const child = node.kind === "file" ? fileFor(node) : directoryFor(node);
-      crashed.entries.set(name, child);
-      crashed.synced.set(name, child);
-    }
-    return crashed;
-  };
-  return directoryFor(root);
+  const crashed = new DirectoryNode(directory.ino);
+  for (const [name, node] of entriesOf(directory)) {
+    const child = node.kind === "file" ? node.crash(chooser) : rebuild(node, entriesOf, chooser);
+    crashed.entries.set(name, child);
+    crashed.synced.set(name, child);
+  }
+  return crashed;
 }

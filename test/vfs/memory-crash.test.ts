@@ -253,11 +253,21 @@ describe("crash: names", () => {
   });
 
   it("a file that moved twice has one name, whichever move is lost", () => {
-    const { vfs } = syncedFile(bytesOf("1"));
-    vfs.rename("/a", "/b");
-    vfs.rename("/b", "/c");
-    const found = allCrashes(vfs, (crashed) => crashed.list("/").join());
-    assert.deepEqual(found, new Set(["a", "b", "c"]));
+    for (const [first, second, third] of [
+      ["/a", "/b", "/c"],
+      ["/x/a", "/y/a", "/z/a"],
+    ] as const) {
+      const vfs = new MemoryVfs();
+      for (const directory of ["/x", "/y", "/z"]) vfs.makeDirectory(directory);
+      vfs.open(first, "create");
+      for (const directory of ["/", "/x"]) vfs.syncDirectory(directory);
+      vfs.rename(first, second);
+      vfs.rename(second, third);
+      const found = allCrashes(vfs, (crashed) =>
+        [first, second, third].filter((path) => crashed.stat(path) !== undefined).join(),
+      );
+      assert.deepEqual(found, new Set([first, second, third]));
+    }
   });
 });
 
