@@ -121,6 +121,7 @@ describe("a log on its own threads", () => {
     await log.close();
     const again = await open(t, config, start);
     assert.deepEqual(again.found, [201]);
+    await again.log.close();
   });
 
   it("syncs by itself under sync policy interval", async (t) => {
@@ -129,6 +130,7 @@ describe("a log on its own threads", () => {
     log.append(payloadFor(1, 100));
     await until(1);
     while (log.stats().syncs === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await log.close();
   });
 
   it("fails once when a file of it is gone, and still closes", async (t) => {
