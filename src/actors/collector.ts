@@ -68,7 +68,8 @@ export class Collector {
     const marked = await publisher.exclusive.run(async () => {
       this.#pinned = new Set();
       await this.#snapshotter.fold("gc");
-      return await publisher.mark();
+      const deadAtMark = publisher.manifest.deadBytes;
+      return { ...(await publisher.mark()), deadAtMark };
     });
     let deletedBlobCount = 0;
     let freedBytes = 0;
@@ -79,7 +80,7 @@ export class Collector {
       deletedBlobCount += swept.deletedBlobCount;
       freedBytes += swept.freedBytes;
     }
-    await publisher.exclusive.run(() => publisher.finishCollection());
+    await publisher.exclusive.run(() => publisher.finishCollection(marked.deadAtMark));
     const { rootCount, retainedBlobCount } = marked;
     return { report: { rootCount, retainedBlobCount, deletedBlobCount }, freedBytes };
   }

@@ -5,9 +5,11 @@
  * 1. Nothing is removed here: what is left over is only known after the tail was replayed.
  */
 import { isStoreError, type StoreError, storeError } from "../errors.ts";
-import { type Manifest, manifestNumber, readManifest } from "../snapshot/manifest.ts";
+import { type Manifest, manifestNumber, manifestPath, readManifest } from "../snapshot/manifest.ts";
+import { writeManifest } from "../snapshot/publish.ts";
 import { SnapshotView } from "../snapshot/view.ts";
 import type { Vfs } from "../vfs/vfs.ts";
+import type { LogStart } from "../wal/log.ts";
 
 export interface Generations {
   readonly manifest: Manifest;
@@ -17,6 +19,27 @@ export interface Generations {
   /** Highest number of any manifest in the directory, valid or not: the next one is above it. */
   readonly highestNumber: number;
   readonly warnings: readonly string[];
+}
+
+/** Makes the directories of a new store and publishes its first, empty manifest; all of it synced. */
+export function createFirstGeneration(vfs: Vfs, root: string, storeId: Uint8Array, log: LogStart): void {
+  vfs.makeDirectory(`${root}/heads`);
+  vfs.makeDirectory(`${root}/blobs`);
+  vfs.syncDirectory(`${root}/heads`);
+  vfs.syncDirectory(`${root}/blobs`);
+  vfs.syncDirectory(root);
+  const path = manifestPath(root, 1);
+  writeManifest(vfs, `${path}.tmp`, {
+    number: 1,
+    storeId,
+    log,
+    heads: [],
+    packs: [],
+    deadBytes: 0,
+    nextFile: 1,
+  });
+  vfs.rename(`${path}.tmp`, path);
+  vfs.syncDirectory(root);
 }
 
 /** Numbers of the manifests in a store's directory, newest first. */

@@ -68,7 +68,16 @@ async function openOwned(input: OpenInput, ownership: Ownership): Promise<Engine
       tornBytes: opened.recovery.tornBytes,
       durationMs: options.clock.now() - started,
     };
-    const engine = join(input, { ownership, generations, tail, log, listener, recovery, config });
+    const { engine, publisher } = join(input, {
+      ownership,
+      generations,
+      tail,
+      log,
+      listener,
+      recovery,
+      config,
+    });
+    await publisher.tidy();
     const warnings = [...generations.warnings, ...opened.recovery.warnings];
     if (!recovery.cleanClose || warnings.length > 0)
       options.onEvent({ type: "recovered", report: recovery, warnings });
@@ -90,7 +99,7 @@ interface Opened {
   readonly config: LogConfig;
 }
 
-function join({ root, options, life }: OpenInput, opened: Opened): Engine {
+function join({ root, options, life }: OpenInput, opened: Opened): { engine: Engine; publisher: Publisher } {
   const { ownership, generations, tail, log, listener, recovery, config } = opened;
   const onFailed = (error: ReturnType<typeof toStoreError>): void => {
     options.onEvent({ type: "poisoned", error });
@@ -101,7 +110,7 @@ function join({ root, options, life }: OpenInput, opened: Opened): Engine {
   writer.start();
   listener.writer = writer;
   const poison = (error: ReturnType<typeof toStoreError>): void => writer.send({ type: "log.failed", error });
-  const publisher = new Publisher({ root, options, generations, log, storeId: ownership.storeId, poison });
+  const publisher = new Publisher({ root, options, generations, log, poison });
   const source = new Source({
     view: () => publisher.view,
     tail,
@@ -110,7 +119,8 @@ function join({ root, options, life }: OpenInput, opened: Opened): Engine {
     receiptsKept: options.receiptsKept,
     isCondemned: (ref) => publisher.isCondemned(ref),
   });
-  return new Engine({ options, ownership, life, log, writer, tail, source, publisher, recovery });
+  const engine = new Engine({ options, ownership, life, log, writer, tail, source, publisher, recovery });
+  return { engine, publisher };
 }
 
 /** Hands what the log tells to the log writer, one event a batch; the writer exists only after the log does. */

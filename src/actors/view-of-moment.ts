@@ -5,7 +5,7 @@
 import type { RecoveryReport, VerifyReport } from "../contract.ts";
 import { storeError } from "../errors.ts";
 import type { SessionState } from "../session/state.ts";
-import { checkStore } from "../snapshot/check.ts";
+import { checkSnapshot } from "../snapshot/check.ts";
 import type { Manifest } from "../snapshot/manifest.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import { scanLog } from "../wal/log.ts";
@@ -97,7 +97,10 @@ function readView(vfs: Vfs, root: string): StoreView {
       recovery,
       source,
       state: (sessionId) => states.get(sessionId),
-      verify: () => checkStore(vfs, root, manifest),
+      verify: () => {
+        const problems = checkSnapshot(vfs, { root, manifest });
+        return { ok: problems.length === 0, problems };
+      },
       release: () => view.release(),
     };
   } catch (error) {

@@ -1,0 +1,257 @@
+/**
+ * The one place where the store's snapshot changes: it has the current generation and the one before, asks
+ * workers for work on them, decides what is published, condemned and removed, and swaps the view.
+ *
+ * 1. One publication at a time (`exclusive`); each is an edit of the current manifest.
+ * 2. The view, the manifest and what the caller drops (`onSwap`) change in one turn of the event loop.
+ * 3. A file is removed only when neither generation names it; a log segment only below both logs.
+ * 4. When nobody can know which manifest a crash would leave, the store is poisoned.
+ */
+
+import type { VerifyReport } from "../contract.ts";
+import { type StoreError, storeError, toStoreError } from "../errors.ts";
+import { type BlobRef, refToBytes } from "../ids.ts";
+import { hasDigest } from "../snapshot/collect.ts";
+import type { Manifest } from "../snapshot/manifest.ts";
+import { createWorkPool, type WorkPool } from "../snapshot/pool.ts";
+import { removable } from "../snapshot/retention.ts";
+import type { Edit, Marks, PublishOutput, SweepOutput } from "../snapshot/tasks.ts";
+import { SnapshotView } from "../snapshot/view.ts";
+import type { Log, LogStart } from "../wal/log.ts";
+import { Exclusive } from "./exclusive.ts";
+import type { Generations } from "./generations.ts";
+import type { ResolvedOptions } from "./options.ts";
+
+/** Times a slice of a gc is swept again because commits used blobs it was about to delete. */
+const MAX_SWEEPS = 3;
+
+export interface PublisherParts {
+  readonly root: string;
+  readonly options: ResolvedOptions;
+  readonly generations: Generations;
+  readonly log: Log;
+  readonly poison: (error: StoreError) => void;
+}
+
+export class Publisher {
+  readonly exclusive = new Exclusive();
+  readonly #parts: PublisherParts;
+  readonly #pool: WorkPool;
+  #manifest: Manifest;
+  #previous: Manifest | undefined;
+  #highestNumber: number;
+  #view: SnapshotView;
+  /** Digests that a publication under way removes, ascending. */
+  #condemned: Uint8Array | undefined;
+
+  constructor(parts: PublisherParts) {
+    const { manifest, previous, highestNumber, view } = parts.generations;
+    this.#parts = parts;
+    this.#pool = createWorkPool(parts.options.vfs, parts.options.workers);
+    this.#manifest = manifest;
+    this.#previous = previous;
+    this.#highestNumber = highestNumber;
+    this.#view = view;
+  }
+
+  get manifest(): Manifest {
+    return this.#manifest;
+  }
+  get view(): SnapshotView {
+    return this.#view;
+  }
+
+  isCondemned(ref: BlobRef): boolean {
+    return this.#condemned !== undefined && hasDigest(this.#condemned, refToBytes(ref));
+  }
+
+  /** Whether the older generation holds files or log that the current one does not. */
+  get previousDiffers(): boolean {
+    const previous = this.#previous;
+    if (previous === undefined) return false;
+    const numbers = (manifest: Manifest): string =>
+      [
+        manifest.log.segment,
+        ...manifest.heads.map((f) => `h${f.number}`),
+        ...manifest.packs.map((f) => `p${f.number}`),
+      ].join();
+    return numbers(previous) !== numbers(this.#manifest);
+  }
+
+  /** Folds the sealed log up to `until` and publishes the result. */
+  async fold(until: LogStart, onSwap: () => void): Promise<{ sessions: number; foldedBytes: number }> {
+    const { root, options } = this.#parts;
+    const { edit, sessions, foldedBytes } = await this.#pool.run("fold", {
+      root,
+      manifest: this.#manifest,
+      until,
+      receiptsKept: options.receiptsKept,
+      compression: options.blobCompression,
+    });
+    await this.#publish(edit, { onSwap, scrub: false });
+    return { sessions, foldedBytes };
+  }
+
+  mark(): Promise<Marks> {
+    return this.#pool.run("mark", { root: this.#parts.root, manifest: this.#manifest });
+  }
+
+  /** Rewrites a slice of packs without what is dead, unless a commit named some of it: then that stays. */
+  async sweep(marks: Marks, packs: readonly number[], pinned: ReadonlySet<BlobRef>): Promise<SweepResult> {
+    for (let attempt = 1; attempt <= MAX_SWEEPS; attempt++) {
+      const swept = await this.#pool.run("sweep", {
+        root: this.#parts.root,
+        manifest: this.#manifest,
+        packs,
+        live: marks.live,
+      });
+      // From here to the end of this turn nothing can come between the look and the verdict.
+      const used = [...pinned].filter((ref) => hasDigest(swept.dead, refToBytes(ref)));
+      if (used.length === 0) return await this.#condemn(swept);
+      await this.#remove(swept.edit.newFiles.map((file) => file.temporary));
+      for (const ref of used) this.#markLive(marks, ref);
+    }
+    return { deletedBlobCount: 0, freedBytes: 0 };
+  }
+
+  async #condemn(swept: SweepOutput): Promise<SweepResult> {
+    if (swept.dead.length === 0) return { deletedBlobCount: 0, freedBytes: 0 };
+    this.#condemned = swept.dead;
+    try {
+      await this.#publish(swept.edit, { onSwap: () => undefined, scrub: true });
+    } finally {
+      this.#condemned = undefined;
+    }
+    return { deletedBlobCount: swept.deletedBlobCount, freedBytes: swept.freedBytes };
+  }
+
+  #markLive(marks: Marks, ref: BlobRef): void {
+    for (const pack of this.#view.packs) {
+      const entry = pack.find(refToBytes(ref));
+      const bits = marks.live.get(pack.number);
+      if (entry === undefined || bits === undefined) continue;
+      bits[entry.index >>> 3] = (bits[entry.index >>> 3] ?? 0) | (1 << (entry.index & 7));
+    }
+  }
+
+  /** One heads file without shadowed heads, published twice so that the older generation is clean as well. */
+  async finishCollection(deadAtMark: number): Promise<void> {
+    const { root } = this.#parts;
+    const deadBytes = Math.max(0, this.#manifest.deadBytes - deadAtMark);
+    if (this.#manifest.heads.length > 1) {
+      const edit = await this.#pool.run("mergeHeads", { root, manifest: this.#manifest });
+      await this.#publish({ ...edit, deadBytes }, { onSwap: () => undefined, scrub: true });
+    } else {
+      await this.republish(deadBytes);
+    }
+    if (this.previousDiffers) await this.republish(deadBytes);
+  }
+
+  /** The same content under the next number: the generation before becomes equal to the current one. */
+  async republish(deadBytes = this.#manifest.deadBytes): Promise<void> {
+    const { heads, packs, log, nextFile } = this.#manifest;
+    const edit: Edit = { newFiles: [], heads, packs, log, nextFile, deadBytes };
+    await this.#publish(edit, { onSwap: () => undefined, scrub: true });
+  }
+
+  verify(): Promise<VerifyReport> {
+    return this.exclusive.run(async () => {
+      const problems = await this.#pool.run("check", { root: this.#parts.root, manifest: this.#manifest });
+      return { ok: problems.length === 0, problems };
+    });
+  }
+
+  /** Removes what a crash or an earlier owner left over. Call once the tail was replayed. */
+  async tidy(): Promise<void> {
+    await this.#removeUnnamed();
+    this.#retireLog(false);
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.close();
+    this.#view.release();
+  }
+
+  async #publish(edit: Edit, how: { readonly onSwap: () => void; readonly scrub: boolean }): Promise<void> {
+    const { newFiles, ...content } = edit;
+    const next: Manifest = { ...content, number: this.#highestNumber + 1, storeId: this.#manifest.storeId };
+    await this.#publishFiles(next, newFiles);
+    this.#highestNumber = next.number;
+    this.#swap(next, how.onSwap);
+    this.#retireLog(how.scrub);
+    await this.#removeUnnamed();
+  }
+
+  async #publishFiles(manifest: Manifest, newFiles: Edit["newFiles"]): Promise<void> {
+    const { root, poison } = this.#parts;
+    let outcome: PublishOutput;
+    try {
+      outcome = await this.#pool.run("publish", { root, manifest, newFiles });
+    } catch (error) {
+      // The worker is gone and with it the knowledge of how far it came.
+      const failure = toStoreError(error);
+      poison(failure);
+      throw failure;
+    }
+    if (outcome.ok) return;
+    const { errno, path, message } = outcome;
+    const failure = storeError(
+      "STORE_IO",
+      { operation: "publish", path, errno },
+      `publishing manifest ${manifest.number} failed: ${message}`,
+    );
+    if (outcome.poison) poison(failure);
+    throw failure;
+  }
+
+  #swap(next: Manifest, onSwap: () => void): void {
+    const { options, root, poison } = this.#parts;
+    const old = this.#view;
+    try {
+      this.#view = SnapshotView.open(options.vfs, root, next, old);
+    } catch (error) {
+      // It is published, but we cannot read it: only a new owner can go on.
+      const failure = toStoreError(error);
+      poison(failure);
+      throw failure;
+    }
+    this.#previous = this.#manifest;
+    this.#manifest = next;
+    onSwap();
+    old.release();
+  }
+
+  #retireLog(scrub: boolean): void {
+    const below = Math.min(
+      this.#manifest.log.segment,
+      this.#previous?.log.segment ?? this.#manifest.log.segment,
+    );
+    this.#parts.log.retire(below, { scrub });
+  }
+
+  async #removeUnnamed(): Promise<void> {
+    const { options, root } = this.#parts;
+    const generations = this.#previous === undefined ? [this.#manifest] : [this.#manifest, this.#previous];
+    const listing = {
+      root: options.vfs.list(root),
+      heads: options.vfs.list(`${root}/heads`),
+      blobs: options.vfs.list(`${root}/blobs`),
+    };
+    await this.#remove(removable(root, generations, listing));
+  }
+
+  /** A file that cannot be removed now is tried again after the next publication. */
+  async #remove(paths: readonly string[]): Promise<void> {
+    if (paths.length === 0) return;
+    try {
+      await this.#pool.run("remove", { paths });
+    } catch (error) {
+      this.#parts.options.onEvent({ type: "snapshotFailed", error: toStoreError(error) });
+    }
+  }
+}
+
+export interface SweepResult {
+  readonly deletedBlobCount: number;
+  readonly freedBytes: number;
+}

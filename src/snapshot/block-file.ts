@@ -1,0 +1,247 @@
+/**
+ * The container of heads files and packs: a header, blocks, a footer block, a trailer. Immutable once
+ * published. What the blocks hold is the owner's business; that they are whole is checked here.
+ *
+ * ```
+ * header   64 bytes  magic, version, kind, store UUID, file number, CRC
+ * block    8 + n     u32 length n, u32 CRC of length and payload, payload
+ * footer   a block
+ * trailer  64 bytes  magic, offset and length of the footer, file size, CRC
+ * ```
+ *
+ * 1. No byte is outside a checksum: whatever is damaged is CORRUPT naming file and offset, never other data.
+ * 2. A writer syncs every slice it writes, so that a commit's sync never waits behind a large one.
+ */
+import { assert } from "../assert.ts";
+import { crc32 } from "../checksum.ts";
+import { pack, unpack } from "../codec.ts";
+import { type StoreError, storeError } from "../errors.ts";
+import { MAINTENANCE_SLICE_BYTES } from "../limits.ts";
+import type { Vfs, VfsFile } from "../vfs/vfs.ts";
+
+export type BlockFileKind = "heads" | "pack";
+
+/** Where a block lies: `offset` of its length word, `length` of its payload. */
+export interface BlockPlace {
+  readonly offset: number;
+  readonly length: number;
+}
+
+export const FILE_HEADER_BYTES = 64;
+export const FILE_TRAILER_BYTES = 64;
+export const BLOCK_PREFIX_BYTES = 8;
+const FILE_VERSION = 1;
+const MAGIC = { heads: Buffer.from("VRVHEAD\x1a", "latin1"), pack: Buffer.from("VRVPACK\x1a", "latin1") };
+const TRAILER_MAGIC = Buffer.from("VRVTAIL\x1a", "latin1");
+
+/** Identity that header and manifest must agree on. */
+export interface FileIdentity {
+  readonly kind: BlockFileKind;
+  readonly storeId: Uint8Array;
+  readonly number: number;
+}
+
+export function corruptFile(file: string, offset: number, problem: string, sessionId?: string): StoreError {
+  const fields = sessionId === undefined ? { file, offset } : { file, offset, sessionId };
+  return storeError("CORRUPT", fields, `${file} is damaged at ${offset}: ${problem}`);
+}
+
+/** Writes a new file from front to back, in synced slices. Abandon it with `abort`. */
+export class BlockFileWriter {
+  readonly #file: VfsFile;
+  readonly #identity: FileIdentity;
+  #pending: Uint8Array[] = [];
+  #pendingBytes = 0;
+  #written = 0;
+
+  constructor(vfs: Vfs, path: string, identity: FileIdentity) {
+    // A temporary file of this name can only be the remains of a worker that was killed.
+    vfs.remove(path);
+    this.#file = vfs.open(path, "create");
+    this.#identity = identity;
+    this.#push(encodeHeader(identity));
+  }
+
+  /** Bytes so far, written or about to be. */
+  get bytes(): number {
+    return this.#written + this.#pendingBytes;
+  }
+
+  append(payload: Uint8Array): BlockPlace {
+    const offset = this.bytes;
+    const prefix = Buffer.alloc(BLOCK_PREFIX_BYTES);
+    prefix.writeUInt32LE(payload.length, 0);
+    prefix.writeUInt32LE(crc32(payload, crc32(prefix.subarray(0, 4))), 4);
+    this.#push(prefix);
+    this.#push(payload);
+    return { offset, length: payload.length };
+  }
+
+  /** Writes footer and trailer, syncs, closes; answers the size of the file. */
+  finish(footer: unknown): number {
+    const place = this.append(pack(footer));
+    const size = this.bytes + FILE_TRAILER_BYTES;
+    this.#push(encodeTrailer(this.#identity, place, size));
+    this.#flush();
+    this.#file.sync();
+    this.#file.close();
+    return size;
+  }
+
+  abort(): void {
+    this.#file.close();
+  }
+
+  #push(bytes: Uint8Array): void {
+    this.#pending.push(bytes);
+    this.#pendingBytes += bytes.length;
+    if (this.#pendingBytes >= MAINTENANCE_SLICE_BYTES) {
+      this.#flush();
+      this.#file.datasync();
+    }
+  }
+
+  #flush(): void {
+    if (this.#pendingBytes === 0) return;
+    this.#file.write(this.#pending, this.#written);
+    this.#written += this.#pendingBytes;
+    this.#pending = [];
+    this.#pendingBytes = 0;
+  }
+}
+
+/** Reads an immutable file; every block is verified each time it is read. */
+export class BlockFileReader {
+  readonly path: string;
+  readonly size: number;
+  readonly footer: unknown;
+  /** Where the footer block begins: blocks lie between the header and here. */
+  readonly footerOffset: number;
+  readonly #file: VfsFile;
+
+  /** Checks header, size, trailer and footer. Throws CORRUPT, FORMAT_UNSUPPORTED or STORE_IO. */
+  constructor(vfs: Vfs, path: string, identity: FileIdentity, expectedSize: number) {
+    this.path = path;
+    this.#file = vfs.open(path, "read");
+    try {
+      this.size = this.#file.stat().size;
+      if (this.size !== expectedSize) {
+        throw corruptFile(path, 0, `it has ${this.size} bytes, its manifest says ${expectedSize}`);
+      }
+      checkHeader(path, this.#read(0, FILE_HEADER_BYTES), identity);
+      const trailerOffset = this.size - FILE_TRAILER_BYTES;
+      const footer = decodeTrailer(
+        path,
+        trailerOffset,
+        this.#read(trailerOffset, FILE_TRAILER_BYTES),
+        identity,
+      );
+      this.footerOffset = footer.offset;
+      this.footer = this.decode(footer.offset, this.block(footer));
+    } catch (error) {
+      this.#file.close();
+      throw error;
+    }
+  }
+
+  /** Payload of a block, verified. A fresh buffer. */
+  block({ offset, length }: BlockPlace, sessionId?: string): Buffer {
+    if (offset < FILE_HEADER_BYTES || offset + BLOCK_PREFIX_BYTES + length > this.size - FILE_TRAILER_BYTES) {
+      throw corruptFile(this.path, offset, "a block lies outside the file", sessionId);
+    }
+    const bytes = this.#read(offset, BLOCK_PREFIX_BYTES + length);
+    if (bytes.readUInt32LE(0) !== length)
+      throw corruptFile(this.path, offset, "a block has another length", sessionId);
+    const payload = bytes.subarray(BLOCK_PREFIX_BYTES);
+    if (bytes.readUInt32LE(4) !== crc32(payload, crc32(bytes.subarray(0, 4)))) {
+      throw corruptFile(this.path, offset, "a block fails its checksum", sessionId);
+    }
+    return payload;
+  }
+
+  /** Every block before the footer, in order, verified. */
+  *blocks(): Generator<{ readonly place: BlockPlace; readonly payload: Buffer }> {
+    let offset = FILE_HEADER_BYTES;
+    while (offset < this.footerOffset) {
+      const length = this.#read(offset, 4).readUInt32LE(0);
+      const place = { offset, length };
+      yield { place, payload: this.block(place) };
+      offset += BLOCK_PREFIX_BYTES + length;
+    }
+  }
+
+  /** Decodes a verified block; what cannot be decoded is CORRUPT at its offset. */
+  decode(offset: number, payload: Uint8Array): unknown {
+    try {
+      return unpack(payload);
+    } catch (error) {
+      throw corruptFile(this.path, offset, `a block cannot be decoded: ${(error as Error).message}`);
+    }
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+
+  #read(offset: number, length: number): Buffer {
+    if (offset < 0 || offset + length > this.size)
+      throw corruptFile(this.path, Math.max(0, offset), "it is cut short");
+    const bytes = Buffer.allocUnsafeSlow(length);
+    const read = this.#file.read(bytes, offset);
+    if (read !== length)
+      throw corruptFile(this.path, offset, `${length} bytes were expected, ${read} are there`);
+    return bytes;
+  }
+}
+
+function encodeHeader({ kind, storeId, number }: FileIdentity): Uint8Array {
+  const bytes = Buffer.alloc(FILE_HEADER_BYTES);
+  MAGIC[kind].copy(bytes, 0);
+  bytes.writeUInt16LE(FILE_VERSION, 8);
+  bytes.set(storeId, 16);
+  bytes.writeBigUInt64LE(BigInt(number), 32);
+  bytes.writeUInt32LE(crc32(bytes.subarray(0, FILE_HEADER_BYTES - 4)), FILE_HEADER_BYTES - 4);
+  return bytes;
+}
+
+function checkHeader(path: string, bytes: Buffer, { kind, storeId, number }: FileIdentity): void {
+  if (!bytes.subarray(0, 8).equals(MAGIC[kind])) throw corruptFile(path, 0, "its magic is wrong");
+  if (bytes.readUInt32LE(FILE_HEADER_BYTES - 4) !== crc32(bytes.subarray(0, FILE_HEADER_BYTES - 4))) {
+    throw corruptFile(path, 0, "its header fails its checksum");
+  }
+  const found = bytes.readUInt16LE(8);
+  if (found !== FILE_VERSION) {
+    throw storeError(
+      "FORMAT_UNSUPPORTED",
+      { found, supported: FILE_VERSION },
+      `${path} is of version ${found}; this Varve reads ${FILE_VERSION}`,
+    );
+  }
+  if (!bytes.subarray(16, 32).equals(storeId)) throw corruptFile(path, 16, "it belongs to another store");
+  if (bytes.readBigUInt64LE(32) !== BigInt(number))
+    throw corruptFile(path, 32, "it has the number of another file");
+}
+
+function encodeTrailer({ storeId }: FileIdentity, footer: BlockPlace, size: number): Uint8Array {
+  const bytes = Buffer.alloc(FILE_TRAILER_BYTES);
+  TRAILER_MAGIC.copy(bytes, 0);
+  bytes.writeBigUInt64LE(BigInt(footer.offset), 8);
+  bytes.writeBigUInt64LE(BigInt(footer.length), 16);
+  bytes.writeBigUInt64LE(BigInt(size), 24);
+  bytes.set(storeId, 32);
+  bytes.writeUInt32LE(crc32(bytes.subarray(0, FILE_TRAILER_BYTES - 4)), FILE_TRAILER_BYTES - 4);
+  return bytes;
+}
+
+function decodeTrailer(path: string, at: number, bytes: Buffer, { storeId }: FileIdentity): BlockPlace {
+  if (!bytes.subarray(0, 8).equals(TRAILER_MAGIC)) throw corruptFile(path, at, "its trailer is wrong");
+  if (bytes.readUInt32LE(FILE_TRAILER_BYTES - 4) !== crc32(bytes.subarray(0, FILE_TRAILER_BYTES - 4))) {
+    throw corruptFile(path, at, "its trailer fails its checksum");
+  }
+  if (!bytes.subarray(32, 48).equals(storeId))
+    throw corruptFile(path, at, "its trailer belongs to another store");
+  const offset = Number(bytes.readBigUInt64LE(8));
+  const length = Number(bytes.readBigUInt64LE(16));
+  assert(Number.isSafeInteger(offset) && Number.isSafeInteger(length), "a verified trailer has sane numbers");
+  return { offset, length };
+}

@@ -1,0 +1,96 @@
+/**
+ * Reads a whole snapshot and says what is wrong: every block of every file, every value against its digest,
+ * every page and blob that a head names, and the log from where the snapshot ends. Writes nothing and repairs nothing.
+ */
+import type { VerifyProblem } from "../contract.ts";
+import { isStoreError } from "../errors.ts";
+import type { Vfs } from "../vfs/vfs.ts";
+import { verifyLog } from "../wal/log.ts";
+import type { StoredHead } from "./head.ts";
+import { HeadsFileReader } from "./heads-file.ts";
+import { headsPath, packPath } from "./manifest.ts";
+import { PackReader } from "./pack.ts";
+import { countItems, pagesOf, readItems } from "./pages.ts";
+import type { CheckInput } from "./tasks.ts";
+import { SnapshotView } from "./view.ts";
+
+export function checkSnapshot(vfs: Vfs, { root, manifest }: CheckInput): VerifyProblem[] {
+  const problems = new Problems();
+  const { storeId } = manifest;
+  for (const { number, bytes } of manifest.packs) {
+    problems.guard(packPath(root, number), undefined, () => {
+      const pack = new PackReader(vfs, packPath(root, number), { storeId, number }, bytes);
+      try {
+        for (const entry of pack.entries()) problems.guard(pack.path, undefined, () => pack.read(entry));
+      } finally {
+        pack.close();
+      }
+    });
+  }
+  for (const { number, bytes } of manifest.heads) {
+    problems.guard(headsPath(root, number), undefined, () => {
+      const file = new HeadsFileReader(vfs, headsPath(root, number), { storeId, number }, bytes);
+      try {
+        for (const head of file.scan()) file.decode(head.sessionId, head.bytes);
+        for (const _key of file.list(undefined));
+      } finally {
+        file.close();
+      }
+    });
+  }
+  problems.found.push(...verifyLog(vfs, `${root}/wal`, storeId, manifest.log));
+  if (problems.found.length === 0) checkHeads(vfs, { root, manifest }, problems);
+  return problems.found;
+}
+
+/** Only when all files are whole: each head's blobs and pages are there and as many as it says. */
+function checkHeads(vfs: Vfs, { root, manifest }: CheckInput, problems: Problems): void {
+  const view = SnapshotView.open(vfs, root, manifest);
+  try {
+    for (const key of view.list()) {
+      problems.guard(`${root}/blobs`, key.sessionId, () => {
+        const stored = view.head(key.sessionId);
+        if (stored !== undefined && !stored.deleted) checkHead(view, stored);
+      });
+    }
+  } finally {
+    view.release();
+  }
+}
+
+function checkHead(view: SnapshotView, stored: StoredHead): void {
+  const { sessionId, head, nodes, receipts } = stored;
+  const store = { read: (ref: Parameters<SnapshotView["readPage"]>[0]) => view.readPage(ref, sessionId) };
+  for (const _page of pagesOf([...nodes, ...receipts], store));
+  let items = 0;
+  for (const _item of readItems(nodes, store)) items++;
+  const expected = (head?.nodeCount ?? 0) + stored.hiddenCount;
+  if (items !== countItems(nodes) || items !== expected) {
+    throw new Error(`session "${sessionId}" has ${items} nodes in its pages, its head says ${expected}`);
+  }
+  if (head === undefined) return;
+  const { toolState, pluginSnapshot, executionState } = head.refs;
+  for (const ref of [head.checkpointRef, toolState, pluginSnapshot, executionState]) {
+    if (ref !== undefined && view.readBlob(ref) === undefined)
+      throw new Error(`blob ${ref} of session "${sessionId}" is in no pack`);
+  }
+}
+
+class Problems {
+  readonly found: VerifyProblem[] = [];
+
+  guard(file: string, sessionId: string | undefined, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      const session = sessionId === undefined ? {} : { sessionId };
+      if (isStoreError(error, "CORRUPT")) {
+        const offset = error.offset === undefined ? {} : { offset: error.offset };
+        this.found.push({ file: error.file, ...offset, ...session, code: error.code, message });
+      } else {
+        this.found.push({ file, ...session, code: isStoreError(error) ? error.code : "CORRUPT", message });
+      }
+    }
+  }
+}

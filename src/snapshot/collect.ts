@@ -1,0 +1,250 @@
+/**
+ * Mark and sweep. `mark` finds what the current heads reach; `sweep` rewrites some packs without the rest.
+ * Both only propose: the main thread decides at publication what is really condemned.
+ *
+ * 1. Anything that cannot be read (a head, a page, a checkpoint manifest) ends the mark with CORRUPT: what
+ *    cannot be read cannot be called dead.
+ * 2. A value that lies in several packs is live in all of them.
+ * 3. Every pack with a dead entry is rewritten, so dead bytes leave the disk.
+ */
+import { decodeValue } from "../codec.ts";
+import { storeError } from "../errors.ts";
+import { type BlobRef, refToBytes } from "../ids.ts";
+import { GC_SLICE_BYTES } from "../limits.ts";
+import type { Vfs } from "../vfs/vfs.ts";
+import { corruptFile } from "./block-file.ts";
+import type { StoredHead } from "./head.ts";
+import { type FileEntry, packPath } from "./manifest.ts";
+import { mergeById } from "./merge-heads.ts";
+import { mergeValues, packSource } from "./merge-packs.ts";
+import { type PackReader, PackWriter } from "./pack.ts";
+import { pagesOf } from "./pages.ts";
+import type { MarkInput, Marks, NewFile, SweepInput, SweepOutput } from "./tasks.ts";
+import { SnapshotView } from "./view.ts";
+
+const DIGEST_BYTES = 32;
+
+export function mark(vfs: Vfs, { root, manifest }: MarkInput): Marks {
+  const view = SnapshotView.open(vfs, root, manifest);
+  try {
+    const bits = new MarkBits(view.packs);
+    let rootCount = 0;
+    for (const stored of currentHeads(view)) {
+      if (stored.deleted) continue;
+      if (stored.head !== undefined) {
+        rootCount++;
+        markCheckpoint(view, bits, stored);
+      }
+      for (const page of pagesOf([...stored.nodes, ...stored.receipts], {
+        read: (ref) => view.readPage(ref, stored.sessionId),
+      })) {
+        bits.mark(page.ref);
+      }
+    }
+    return {
+      rootCount,
+      retainedBlobCount: bits.markedBlobs,
+      live: bits.live,
+      slices: sliceUp(manifest.packs, (pack) => bits.hasDead(pack.number)),
+    };
+  } finally {
+    view.release();
+  }
+}
+
+/** The head of every session, from the newest file that has it. */
+function* currentHeads(view: SnapshotView): Generator<StoredHead> {
+  const files = view.headsFiles;
+  const newest = files[0];
+  for (const { sessionId, bytes } of mergeById(files.map((file) => file.scan()))) {
+    if (newest !== undefined) yield newest.decode(sessionId, bytes);
+  }
+}
+
+function markCheckpoint(view: SnapshotView, bits: MarkBits, { sessionId, head }: StoredHead): void {
+  if (head === undefined) return;
+  const { checkpointRef, refs } = head;
+  const manifest = view.readBlob(checkpointRef);
+  if (manifest === undefined) throw missing(view, checkpointRef, sessionId);
+  try {
+    decodeValue(manifest);
+  } catch (error) {
+    throw corruptFile(
+      `${view.root}/blobs`,
+      0,
+      `the checkpoint manifest ${checkpointRef} of session "${sessionId}" cannot be decoded: ${(error as Error).message}`,
+      sessionId,
+    );
+  }
+  for (const ref of [checkpointRef, refs.toolState, refs.pluginSnapshot, refs.executionState]) {
+    if (ref !== undefined && !bits.mark(ref)) throw missing(view, ref, sessionId);
+  }
+}
+
+function missing(view: SnapshotView, ref: BlobRef, sessionId: string) {
+  const file = `${view.root}/blobs`;
+  return storeError(
+    "CORRUPT",
+    { file, sessionId },
+    `blob ${ref} of session "${sessionId}" is in no pack; gc deletes nothing while something is missing`,
+  );
+}
+
+/** One bit for every entry of every pack. */
+class MarkBits {
+  readonly live = new Map<number, Uint8Array>();
+  readonly #packs: readonly PackReader[];
+  readonly #counts = new Map<number, number>();
+  markedBlobs = 0;
+
+  constructor(packs: readonly PackReader[]) {
+    this.#packs = packs;
+    for (const pack of packs) {
+      this.live.set(pack.number, new Uint8Array(Math.ceil(pack.count / 8)));
+      this.#counts.set(pack.number, 0);
+    }
+  }
+
+  /** False if no pack has it. */
+  mark(ref: BlobRef): boolean {
+    const digest = refToBytes(ref);
+    let found = false;
+    for (const pack of this.#packs) {
+      const entry = pack.find(digest);
+      if (entry === undefined) continue;
+      const isNew = this.#set(pack.number, entry.index);
+      if (isNew && !found && entry.kind !== "page") this.markedBlobs++;
+      found = true;
+    }
+    return found;
+  }
+
+  hasDead(number: number): boolean {
+    const pack = this.#packs.find((candidate) => candidate.number === number);
+    return pack !== undefined && (this.#counts.get(number) ?? 0) < pack.count;
+  }
+
+  #set(number: number, index: number): boolean {
+    const bits = this.live.get(number);
+    const byte = bits?.[index >>> 3];
+    if (bits === undefined || byte === undefined) return false;
+    const bit = 1 << (index & 7);
+    if ((byte & bit) !== 0) return false;
+    bits[index >>> 3] = byte | bit;
+    this.#counts.set(number, (this.#counts.get(number) ?? 0) + 1);
+    return true;
+  }
+}
+
+export function isMarked(bits: Uint8Array | undefined, index: number): boolean {
+  return bits !== undefined && ((bits[index >>> 3] ?? 0) & (1 << (index & 7))) !== 0;
+}
+
+/** Groups of packs of at most GC_SLICE_BYTES, at least one each. */
+function sliceUp(packs: readonly FileEntry[], hasDead: (pack: FileEntry) => boolean): number[][] {
+  const slices: number[][] = [];
+  let bytes = Number.POSITIVE_INFINITY;
+  for (const pack of packs.filter(hasDead)) {
+    if (bytes + pack.bytes > GC_SLICE_BYTES) {
+      slices.push([]);
+      bytes = 0;
+    }
+    slices.at(-1)?.push(pack.number);
+    bytes += pack.bytes;
+  }
+  return slices;
+}
+
+/** Rewrites packs without their dead entries. Packs that a fold merged meanwhile are left to the next gc. */
+export function sweep(vfs: Vfs, { root, manifest, packs, live }: SweepInput): SweepOutput {
+  const view = SnapshotView.open(vfs, root, manifest);
+  try {
+    const swept = view.packs.filter((pack) => packs.includes(pack.number));
+    const dead = deadEntries(swept, live);
+    const kept = manifest.packs.filter((pack) => !swept.some(({ number }) => number === pack.number));
+    const rewritten = writeLive(vfs, view, swept, live);
+    const before = manifest.packs
+      .filter((pack) => !kept.includes(pack))
+      .reduce((sum, pack) => sum + pack.bytes, 0);
+    const after = rewritten?.entry.bytes ?? 0;
+    return {
+      edit: {
+        newFiles: rewritten === undefined ? [] : [rewritten.file],
+        heads: manifest.heads,
+        packs: rewritten === undefined ? kept : [...kept, rewritten.entry],
+        log: manifest.log,
+        deadBytes: manifest.deadBytes,
+        nextFile: manifest.nextFile + (rewritten === undefined ? 0 : 1),
+      },
+      dead: dead.digests,
+      deletedBlobCount: dead.blobs,
+      freedBytes: before - after,
+    };
+  } finally {
+    view.release();
+  }
+}
+
+function deadEntries(packs: readonly PackReader[], live: SweepInput["live"]) {
+  const found = new Map<string, { digest: Uint8Array; isBlob: boolean }>();
+  for (const pack of packs) {
+    for (const entry of pack.entries()) {
+      if (isMarked(live.get(pack.number), entry.index)) continue;
+      found.set(Buffer.from(entry.digest).toString("hex"), {
+        digest: entry.digest,
+        isBlob: entry.kind !== "page",
+      });
+    }
+  }
+  const sorted = [...found.keys()]
+    .sort()
+    .map((key) => found.get(key))
+    .filter((entry) => entry !== undefined);
+  return {
+    digests: new Uint8Array(
+      Buffer.concat(
+        sorted.map(({ digest }) => digest),
+        sorted.length * DIGEST_BYTES,
+      ),
+    ),
+    blobs: sorted.filter(({ isBlob }) => isBlob).length,
+  };
+}
+
+function writeLive(vfs: Vfs, view: SnapshotView, packs: readonly PackReader[], live: SweepInput["live"]) {
+  const number = view.manifest.nextFile;
+  const final = packPath(view.root, number);
+  const file: NewFile = { temporary: `${final}.tmp`, final };
+  const writer = new PackWriter(vfs, file.temporary, { storeId: view.manifest.storeId, number });
+  try {
+    const sources = packs.map((pack) => packSource(pack, (index) => isMarked(live.get(pack.number), index)));
+    for (const value of mergeValues(sources)) writer.add(value);
+    if (writer.count === 0) {
+      writer.abort();
+      vfs.remove(file.temporary);
+      return undefined;
+    }
+    const count = writer.count;
+    return { file, entry: { number, bytes: writer.finish(), count } };
+  } catch (error) {
+    writer.abort();
+    throw error;
+  }
+}
+
+/** Whether an ascending list of digests holds one of them: the main thread's look at a slice. */
+export function hasDigest(digests: Uint8Array, wanted: Uint8Array): boolean {
+  let low = 0;
+  let high = digests.length / DIGEST_BYTES - 1;
+  while (low <= high) {
+    const middle = (low + high) >>> 1;
+    const order = Buffer.compare(
+      digests.subarray(middle * DIGEST_BYTES, (middle + 1) * DIGEST_BYTES),
+      wanted,
+    );
+    if (order === 0) return true;
+    if (order < 0) low = middle + 1;
+    else high = middle - 1;
+  }
+  return false;
+}

@@ -1,0 +1,182 @@
+/**
+ * One session in a fold: its old head and its new records give its new head and new pages.
+ *
+ * 1. Records that only append never read the old pages; the new nodes become pages behind them.
+ * 2. A tombstone, vacuum or replacement reads them all; pages in front of the first change are kept as they are.
+ */
+import { isStoreError } from "../errors.ts";
+import type { Lsn } from "../ids.ts";
+import { apply } from "../session/apply.ts";
+import type { SessionRecord } from "../session/record.ts";
+import { emptySession, isLive, type NodeEntry, type Receipt, type SessionState } from "../session/state.ts";
+import { corruptFile } from "./block-file.ts";
+import {
+  nodeItem,
+  nodeItemSize,
+  receiptItem,
+  receiptItemSize,
+  type StoredHead,
+  stateFromHead,
+} from "./head.ts";
+import {
+  appendItems,
+  countItems,
+  type Forest,
+  type PageRef,
+  type PageStore,
+  pagesOf,
+  replaceItems,
+} from "./pages.ts";
+
+/** A record with where it lies, for messages. */
+export interface PlacedRecord {
+  readonly lsn: Lsn;
+  readonly record: SessionRecord;
+  readonly file: string;
+  readonly offset: number;
+}
+
+export interface FoldSessionOptions {
+  readonly sessionId: string;
+  readonly receiptsKept: number;
+  readonly store: PageStore;
+}
+
+export function foldSession(
+  before: StoredHead | undefined,
+  records: readonly PlacedRecord[],
+  options: FoldSessionOptions,
+): StoredHead {
+  const { sessionId, receiptsKept, store } = options;
+  const onlyAppends = records.every(({ record }) => isAppend(record));
+  const start =
+    before === undefined
+      ? emptySession(sessionId, receiptsKept)
+      : stateFromHead(before, store, { receiptsKept, nodes: onlyAppends ? "none" : "all" });
+  const stored = [...start.nodes.entries];
+  const wasHidden = stored.map((_, slot) => !isLive(start, slot));
+  let state = start;
+  for (const placed of records) if (placed.lsn > start.lastLsn) state = applyPlaced(state, placed);
+  if (state.deleted) return deletedHead(state, before, store);
+  const oldNodes = before?.nodes ?? [];
+  const nodes = onlyAppends
+    ? appendItems(oldNodes, itemsOf(state, 0), nodeItemSize, store)
+    : replaceItems(
+        oldNodes,
+        itemsOf(state, 0),
+        unchangedPrefix(state, stored, wasHidden),
+        nodeItemSize,
+        store,
+      );
+  return {
+    sessionId,
+    deleted: false,
+    head: onlyAppends ? withStoredNodes(state, before) : state.head,
+    meta: state.meta,
+    picker: state.picker,
+    ledger: state.ledger,
+    lastCommitLsn: state.lastCommitLsn,
+    lastLsn: state.lastLsn,
+    hiddenCount: onlyAppends ? (before?.hiddenCount ?? 0) : state.hiddenCount,
+    nodes,
+    receipts: foldReceipts(before?.receipts ?? [], records, start.lastLsn, options),
+  };
+}
+
+/** A state that was folded without its stored nodes counts only the new ones. */
+function withStoredNodes({ head, length }: SessionState, before: StoredHead | undefined): StoredHead["head"] {
+  return head === undefined ? undefined : { ...head, nodeCount: (before?.head?.nodeCount ?? 0) + length };
+}
+
+function isAppend(record: SessionRecord): boolean {
+  if (record.kind === "commit") return record.graph.kind !== "replace";
+  return record.kind === "meta" || record.kind === "delete";
+}
+
+function applyPlaced(state: SessionState, { record, lsn, file, offset }: PlacedRecord): SessionState {
+  try {
+    return apply(state, record, lsn);
+  } catch (error) {
+    if (isStoreError(error) && error.code !== "INTERNAL") throw error;
+    throw corruptFile(
+      file,
+      offset,
+      `LSN ${lsn} does not follow: ${(error as Error).message}`,
+      state.sessionId,
+    );
+  }
+}
+
+/** Only the marker stays, for ever; pages and blobs die with the next gc. */
+function deletedHead(state: SessionState, before: StoredHead | undefined, store: PageStore): StoredHead {
+  for (const page of pagesOf([...(before?.nodes ?? []), ...(before?.receipts ?? [])], store))
+    store.drop(page);
+  return {
+    sessionId: state.sessionId,
+    deleted: true,
+    head: undefined,
+    meta: undefined,
+    picker: { firstUserMessage: "", userMessageCount: 0 },
+    ledger: [],
+    lastCommitLsn: 0,
+    lastLsn: state.lastLsn,
+    hiddenCount: 0,
+    nodes: [],
+    receipts: [],
+  };
+}
+
+function itemsOf(state: SessionState, from: number): unknown[] {
+  const items: unknown[] = [];
+  for (let slot = from; slot < state.length; slot++) {
+    const entry = state.nodes.entries[slot];
+    if (entry !== undefined) items.push(nodeItem(entry, !isLive(state, slot)));
+  }
+  return items;
+}
+
+/** Entries at the front that are the stored ones, as visible or hidden as they were. */
+function unchangedPrefix(
+  state: SessionState,
+  stored: readonly NodeEntry[],
+  wasHidden: readonly boolean[],
+): number {
+  let slot = 0;
+  while (slot < stored.length && slot < state.length) {
+    const entry = state.nodes.entries[slot];
+    const old = stored[slot];
+    if (entry === undefined || old === undefined || entry.id !== old.id || entry.parent !== old.parent) break;
+    if (entry.flags !== old.flags || entry.body !== old.body) break;
+    if (isLive(state, slot) === wasHidden[slot]) break;
+    slot++;
+  }
+  return slot;
+}
+
+/** New receipts behind the old ones; whole pages of forgotten ones are dropped from the front. */
+function foldReceipts(
+  forest: Forest,
+  records: readonly PlacedRecord[],
+  lastLsn: Lsn,
+  { receiptsKept, store }: FoldSessionOptions,
+): PageRef[] {
+  const made: unknown[] = [];
+  for (const { record, lsn } of records) {
+    if (lsn <= lastLsn || record.kind !== "commit" || record.operation === undefined) continue;
+    const receipt: Receipt = {
+      operationId: record.operation.id,
+      digest: record.operation.digest,
+      headRevision: record.revision,
+      checkpointRef: record.checkpointRef,
+      manifest: record.manifest,
+    };
+    made.push(receiptItem(receipt));
+  }
+  const pages = appendItems(forest, made, receiptItemSize, store);
+  for (let front = pages[0]; front !== undefined; front = pages[0]) {
+    if (countItems(pages) - front.items < receiptsKept) break;
+    for (const page of pagesOf([front], store)) store.drop(page);
+    pages.shift();
+  }
+  return pages;
+}

@@ -1,0 +1,143 @@
+/**
+ * The fold: previous snapshot and sealed segments in, new heads file and pack out. Recovery run early, on a
+ * worker: it applies the same records with the same `apply`.
+ *
+ * 1. Every blob in the segments is kept, also one that no head names any more: only gc deletes blobs.
+ * 2. Sessions are written in the order of their ids, whatever the order of their records.
+ * 3. A record that does not follow from the head ends the fold with CORRUPT, and nothing is published.
+ */
+
+import { sha256 } from "../checksum.ts";
+import { type BlobRef, refFromBytes } from "../ids.ts";
+import { type BlobKind, type BlobRecord, decodeRecord, type LogRecord } from "../session/record.ts";
+import type { Vfs } from "../vfs/vfs.ts";
+import { scanLog } from "../wal/log.ts";
+import { corruptFile } from "./block-file.ts";
+import { foldSession, type PlacedRecord } from "./fold-session.ts";
+import { encodeHead, type StoredHead } from "./head.ts";
+import { compareIds, type HeadBytes } from "./heads-file.ts";
+import { writeMergedHeads } from "./merge-heads.ts";
+import { PackBuilder } from "./pack-builder.ts";
+import type { FoldInput, FoldOutput } from "./tasks.ts";
+import { SnapshotView } from "./view.ts";
+
+interface Collected {
+  readonly sessions: Map<string, PlacedRecord[]>;
+  readonly blobs: Map<BlobRef, { readonly kind: BlobKind; readonly bytes: Uint8Array }>;
+  bytes: number;
+}
+
+export function fold(vfs: Vfs, input: FoldInput): FoldOutput {
+  const { root, manifest, until } = input;
+  const collected = collect(vfs, input);
+  const view = SnapshotView.open(vfs, root, manifest);
+  try {
+    const builder = new PackBuilder(vfs, view, input.compression);
+    for (const [ref, { kind, bytes }] of collected.blobs) builder.addBlob(ref, kind, bytes);
+    const heads: HeadBytes[] = [];
+    for (const sessionId of [...collected.sessions.keys()].sort(compareIds)) {
+      const before = view.head(sessionId);
+      const head = foldSession(before, collected.sessions.get(sessionId) ?? [], {
+        sessionId,
+        receiptsKept: input.receiptsKept,
+        store: builder.pagesOf(sessionId),
+      });
+      countDropped(builder, before, head);
+      heads.push({ sessionId, lastCommitLsn: head.lastCommitLsn, bytes: encodeHead(head) });
+    }
+    const packed = builder.finish(manifest.nextFile);
+    const merged = writeMergedHeads(vfs, view, heads, packed.nextFile);
+    return {
+      edit: {
+        newFiles: [...packed.newFiles, ...merged.newFiles],
+        heads: merged.heads,
+        packs: packed.packs,
+        log: until,
+        deadBytes: manifest.deadBytes + builder.deadBytes,
+        nextFile: merged.nextFile,
+      },
+      sessions: heads.length,
+      foldedBytes: collected.bytes,
+      lastLsn: until.lsn,
+    };
+  } finally {
+    view.release();
+  }
+}
+
+/** Reads the sealed segments: records by session, blobs whole. */
+function collect(vfs: Vfs, { root, manifest, until }: FoldInput): Collected {
+  const collected: Collected = { sessions: new Map(), blobs: new Map(), bytes: 0 };
+  const parts = new PartialBlobs();
+  const directory = `${root}/wal`;
+  scanLog(vfs, directory, manifest.storeId, manifest.log, until, (lsn, segment, offset, payload) => {
+    const file = `${directory}/${segment.toString(16).padStart(16, "0")}.wal`;
+    const record = decodeAt(file, offset, payload);
+    collected.bytes += payload.length;
+    if (record.kind === "blob") {
+      const whole = parts.add(record);
+      if (whole !== undefined) addBlob(collected, file, offset, record.ref, record.blobKind, whole);
+      return;
+    }
+    if (record.kind === "commit")
+      addBlob(collected, file, offset, record.checkpointRef, "manifest", record.manifest);
+    const records = collected.sessions.get(record.sessionId);
+    const placed: PlacedRecord = { lsn, record, file, offset };
+    if (records === undefined) collected.sessions.set(record.sessionId, [placed]);
+    else records.push(placed);
+  });
+  return collected;
+}
+
+function decodeAt(file: string, offset: number, payload: Uint8Array): LogRecord {
+  try {
+    return decodeRecord(payload);
+  } catch (error) {
+    throw corruptFile(file, offset, `a record cannot be decoded: ${(error as Error).message}`);
+  }
+}
+
+function addBlob(
+  collected: Collected,
+  file: string,
+  offset: number,
+  ref: BlobRef,
+  kind: BlobKind,
+  bytes: Uint8Array,
+): void {
+  if (collected.blobs.has(ref)) return;
+  if (refFromBytes(sha256(bytes)) !== ref) throw corruptFile(file, offset, `blob ${ref} fails its hash`);
+  collected.blobs.set(ref, { kind, bytes });
+}
+
+/** Blobs that travel in several frames. One that a crash cut short never becomes whole and is left out. */
+class PartialBlobs {
+  readonly #parts = new Map<BlobRef, { readonly bytes: Buffer; got: number }>();
+
+  add({ ref, size, at, data }: BlobRecord): Uint8Array | undefined {
+    if (at === 0 && data.length === size) return data;
+    let partial = this.#parts.get(ref);
+    if (at === 0 || partial === undefined) {
+      partial = { bytes: Buffer.alloc(size), got: 0 };
+      this.#parts.set(ref, partial);
+    }
+    partial.bytes.set(data, at);
+    partial.got += data.length;
+    if (partial.got < size) return undefined;
+    this.#parts.delete(ref);
+    return partial.bytes;
+  }
+}
+
+/** What the head named before and names no more is probably dead; gc finds out. */
+function countDropped(builder: PackBuilder, before: StoredHead | undefined, after: StoredHead): void {
+  builder.name(refsOf(after));
+  builder.drop(refsOf(before));
+}
+
+function refsOf(head: StoredHead | undefined): BlobRef[] {
+  const state = head?.head;
+  if (state === undefined || head?.deleted === true) return [];
+  const { toolState, pluginSnapshot, executionState } = state.refs;
+  return [state.checkpointRef, toolState, pluginSnapshot, executionState].filter((ref) => ref !== undefined);
+}

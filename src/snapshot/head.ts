@@ -1,0 +1,185 @@
+/**
+ * A stored head: all that is needed to go on with a session without its log. Small whatever the session's
+ * length, because nodes and receipts lie in pages. `stateFromHead` is the way back into memory.
+ */
+import { pack, unpack } from "../codec.ts";
+import { type Lsn, refFromBytes, refToBytes } from "../ids.ts";
+import {
+  asArray,
+  asBytes,
+  asNumber,
+  asText,
+  configFromWire,
+  configToWire,
+  metaFromWire,
+  metaToWire,
+  nodeFromWire,
+  nodeToWire,
+  optionalRef,
+  pickerFromWire,
+  pickerToWire,
+  refFromWire,
+  usageFromWire,
+  usageToWire,
+} from "../session/record.ts";
+import {
+  type HeadState,
+  type NodeEntry,
+  NodeTable,
+  type PickerState,
+  type Receipt,
+  ReceiptTable,
+  type SessionState,
+} from "../session/state.ts";
+import type { SessionMeta, TokenLedgerEntry } from "../session/types.ts";
+import { type Forest, forestFromWire, forestToWire, type PageStore, readItems } from "./pages.ts";
+
+export interface StoredHead {
+  readonly sessionId: string;
+  readonly deleted: boolean;
+  /** `manifest` is never here: the checkpoint manifest is a blob. */
+  readonly head: HeadState | undefined;
+  readonly meta: SessionMeta | undefined;
+  readonly picker: PickerState;
+  readonly ledger: readonly TokenLedgerEntry[];
+  readonly lastCommitLsn: Lsn;
+  readonly lastLsn: Lsn;
+  /** Tombstoned nodes among those in `nodes`. */
+  readonly hiddenCount: number;
+  readonly nodes: Forest;
+  readonly receipts: Forest;
+}
+
+const LAYOUT = 1;
+
+export function encodeHead(head: StoredHead): Uint8Array {
+  return pack([
+    LAYOUT,
+    head.deleted,
+    head.head === undefined ? null : headStateToWire(head.head),
+    head.meta === undefined ? null : metaToWire(head.meta),
+    pickerToWire(head.picker),
+    head.ledger.map(usageToWire),
+    head.lastCommitLsn,
+    head.lastLsn,
+    head.hiddenCount,
+    forestToWire(head.nodes),
+    forestToWire(head.receipts),
+  ]);
+}
+
+/** Throws a plain Error on anything else; the caller says where. */
+export function decodeHead(sessionId: string, bytes: Uint8Array): StoredHead {
+  const wire = asArray(unpack(bytes), "head");
+  if (wire[0] !== LAYOUT) throw new Error(`unknown head layout ${String(wire[0])}`);
+  return {
+    sessionId,
+    deleted: wire[1] === true,
+    head: wire[2] === null ? undefined : headStateFromWire(wire[2]),
+    meta: wire[3] === null ? undefined : metaFromWire(sessionId, wire[3]),
+    picker: pickerFromWire(wire[4]) ?? { firstUserMessage: "", userMessageCount: 0 },
+    ledger: asArray(wire[5], "ledger").map(usageFromWire),
+    lastCommitLsn: asNumber(wire[6], "last commit LSN"),
+    lastLsn: asNumber(wire[7], "last LSN"),
+    hiddenCount: asNumber(wire[8], "hidden count"),
+    nodes: forestFromWire(wire[9]),
+    receipts: forestFromWire(wire[10]),
+  };
+}
+
+function headStateToWire(head: HeadState): unknown[] {
+  return [
+    head.revision,
+    configToWire(head.config),
+    head.leafNodeId ?? null,
+    refToBytes(head.checkpointRef),
+    optionalRef(head.refs.toolState),
+    optionalRef(head.refs.pluginSnapshot),
+    optionalRef(head.refs.executionState),
+    head.nodeCount,
+  ];
+}
+function headStateFromWire(value: unknown): HeadState {
+  const wire = asArray(value, "head state");
+  return {
+    revision: asNumber(wire[0], "revision"),
+    config: configFromWire(wire[1]),
+    leafNodeId: wire[2] === null ? undefined : asText(wire[2], "leaf"),
+    checkpointRef: refFromBytes(asBytes(wire[3], "checkpoint")),
+    manifest: undefined,
+    refs: {
+      toolState: refFromWire(wire[4]),
+      pluginSnapshot: refFromWire(wire[5]),
+      executionState: refFromWire(wire[6]),
+    },
+    nodeCount: asNumber(wire[7], "node count"),
+  };
+}
+
+/** Bit of a stored node's flags: it is tombstoned. The flags of `record.ts` lie below. */
+const HIDDEN = 128;
+
+export function nodeItem(entry: NodeEntry, isHidden: boolean): unknown[] {
+  return nodeToWire({ ...entry, flags: isHidden ? entry.flags | HIDDEN : entry.flags });
+}
+export function nodeItemSize(item: unknown): number {
+  const [id, parent, , body] = item as [string, string | null, number, Uint8Array];
+  return id.length + (parent?.length ?? 0) + body.length + 10;
+}
+export function entryFromItem(item: unknown): NodeEntry {
+  const node = nodeFromWire(item);
+  const isHidden = (node.flags & HIDDEN) !== 0;
+  return { ...node, flags: node.flags & ~HIDDEN, hiddenAt: isHidden ? 0 : Number.POSITIVE_INFINITY };
+}
+
+export function receiptItem(receipt: Receipt): unknown[] {
+  return [
+    receipt.operationId,
+    receipt.digest,
+    receipt.headRevision,
+    refToBytes(receipt.checkpointRef),
+    receipt.manifest,
+  ];
+}
+export function receiptItemSize(item: unknown): number {
+  const [operationId, , , , manifest] = item as [string, Uint8Array, number, Uint8Array, Uint8Array];
+  return operationId.length + manifest.length + 80;
+}
+export function receiptFromItem(item: unknown): Receipt {
+  const wire = asArray(item, "receipt");
+  return {
+    operationId: asText(wire[0], "operation id"),
+    digest: asBytes(wire[1], "digest"),
+    headRevision: asNumber(wire[2], "revision"),
+    checkpointRef: refFromBytes(asBytes(wire[3], "checkpoint")),
+    manifest: asBytes(wire[4], "manifest"),
+  };
+}
+
+/** The head as a state; with `isTailOnly` without its stored nodes, for a fold that only appends. */
+export function stateFromHead(
+  stored: StoredHead,
+  store: Pick<PageStore, "read">,
+  options: { readonly receiptsKept: number; readonly nodes: "all" | "none" },
+): SessionState {
+  const nodes = new NodeTable();
+  if (options.nodes === "all")
+    for (const item of readItems(stored.nodes, store)) nodes.push(entryFromItem(item));
+  const { sessionId, deleted, head, meta, picker, ledger, lastCommitLsn, lastLsn, receipts } = stored;
+  const older = (): Receipt[] => [...readItems(receipts, store)].map(receiptFromItem);
+  return {
+    sessionId,
+    deleted,
+    head,
+    meta,
+    picker,
+    ledger,
+    nodes,
+    length: nodes.entries.length,
+    hiddenCount: options.nodes === "all" ? stored.hiddenCount : 0,
+    receipts: new ReceiptTable(options.receiptsKept, receipts.length === 0 ? undefined : older),
+    ordinal: 0,
+    lastCommitLsn,
+    lastLsn,
+  };
+}

@@ -1,0 +1,121 @@
+/**
+ * Collects the values of a fold, new blobs and new pages, and writes them as one pack, together with small
+ * older packs when there are too many of them. Also estimates what died.
+ */
+import { type BlobRef, refToBytes } from "../ids.ts";
+import { MAX_SMALL_PACKS, SMALL_PACK_BYTES } from "../limits.ts";
+import type { BlobKind } from "../session/record.ts";
+import type { Vfs } from "../vfs/vfs.ts";
+import { type FileEntry, packPath } from "./manifest.ts";
+import { mergeValues, packSource, type ValueSource } from "./merge-packs.ts";
+import { type BlobCompression, compressValue, type PackKind, PackWriter } from "./pack.ts";
+import type { PageRef, PageStore } from "./pages.ts";
+import type { NewFile } from "./tasks.ts";
+import type { SnapshotView } from "./view.ts";
+
+interface Value {
+  readonly kind: PackKind;
+  readonly bytes: Uint8Array;
+  /** Pages of equal content may be written, and dropped, by several sessions. */
+  users: number;
+}
+
+export interface PackedFiles {
+  readonly newFiles: readonly NewFile[];
+  readonly packs: readonly FileEntry[];
+  readonly nextFile: number;
+}
+
+export class PackBuilder {
+  readonly #vfs: Vfs;
+  readonly #view: SnapshotView;
+  readonly #compression: BlobCompression;
+  readonly #values = new Map<BlobRef, Value>();
+  readonly #named = new Set<BlobRef>();
+  readonly #dropped = new Set<BlobRef>();
+  #deadPageBytes = 0;
+
+  constructor(vfs: Vfs, view: SnapshotView, compression: BlobCompression) {
+    this.#vfs = vfs;
+    this.#view = view;
+    this.#compression = compression;
+  }
+
+  addBlob(ref: BlobRef, kind: BlobKind, bytes: Uint8Array): void {
+    this.#values.set(ref, { kind, bytes, users: 1 });
+  }
+
+  /** A folded head names these. */
+  name(refs: readonly BlobRef[]): void {
+    for (const ref of refs) this.#named.add(ref);
+  }
+
+  /** A folded head named these before. */
+  drop(refs: readonly BlobRef[]): void {
+    for (const ref of refs) this.#dropped.add(ref);
+  }
+
+  /** Where the pages of one session are read and written. */
+  pagesOf(sessionId: string): PageStore {
+    return {
+      read: (ref) => this.#values.get(ref)?.bytes ?? this.#view.readPage(ref, sessionId),
+      write: (bytes, ref) => {
+        const known = this.#values.get(ref);
+        if (known === undefined) this.#values.set(ref, { kind: "page", bytes, users: 1 });
+        else known.users++;
+      },
+      drop: (page) => this.#dropPage(page),
+    };
+  }
+
+  #dropPage({ ref, bytes }: PageRef): void {
+    const own = this.#values.get(ref);
+    if (own === undefined) this.#deadPageBytes += bytes;
+    else if (--own.users === 0) this.#values.delete(ref);
+  }
+
+  /** Bytes, uncompressed, that nothing reaches any more as far as this fold can tell. */
+  get deadBytes(): number {
+    let bytes = this.#deadPageBytes;
+    for (const [ref, value] of this.#values) {
+      if (value.kind !== "page" && !this.#named.has(ref)) bytes += value.bytes.length;
+    }
+    for (const ref of this.#dropped) {
+      if (!this.#named.has(ref) && !this.#values.has(ref)) bytes += this.#view.blobInfo(ref)?.size ?? 0;
+    }
+    return bytes;
+  }
+
+  finish(nextFile: number): PackedFiles {
+    const { manifest, root } = this.#view;
+    const small = manifest.packs.filter((pack) => pack.bytes < SMALL_PACK_BYTES);
+    const merged =
+      small.length >= MAX_SMALL_PACKS ? new Set(small.map((pack) => pack.number)) : new Set<number>();
+    const kept = manifest.packs.filter((pack) => !merged.has(pack.number));
+    if (this.#values.size === 0 && merged.size === 0) return { newFiles: [], packs: kept, nextFile };
+    const sources = this.#view.packs
+      .filter((pack) => merged.has(pack.number))
+      .map((pack) => packSource(pack));
+    const final = packPath(root, nextFile);
+    const temporary = `${final}.tmp`;
+    const writer = new PackWriter(this.#vfs, temporary, { storeId: manifest.storeId, number: nextFile });
+    try {
+      for (const value of mergeValues([this.#newValues(), ...sources])) writer.add(value);
+      const count = writer.count;
+      const entry = { number: nextFile, bytes: writer.finish(), count };
+      return { newFiles: [{ temporary, final }], packs: [...kept, entry], nextFile: nextFile + 1 };
+    } catch (error) {
+      writer.abort();
+      throw error;
+    }
+  }
+
+  *#newValues(): ValueSource {
+    for (const ref of [...this.#values.keys()].sort()) {
+      const value = this.#values.get(ref);
+      if (value === undefined) continue;
+      const digest = refToBytes(ref);
+      yield { digest, value: () => compressValue(digest, value.kind, value.bytes, this.#compression) };
+    }
+  }
+}

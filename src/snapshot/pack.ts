@@ -1,0 +1,244 @@
+/**
+ * Packs: immutable files of content-addressed values, sorted by digest. Holds the blobs of the contract and
+ * the pages of sessions; which of them live is not its business.
+ *
+ * Blocks: one per value (stored bytes), then index blocks of 72 entries of 56 bytes. The footer has the first
+ * digest and the place of each index block, a filter, and the count. A look-up costs the filter, a search in
+ * memory, one index block, one value.
+ *
+ * 1. A value is answered only if its SHA-256 is the digest asked for.
+ * 2. A stored value is never larger than the raw one.
+ */
+import { deflateSync, inflateSync } from "node:zlib";
+import { sha256 } from "../checksum.ts";
+import { type BlobRef, refFromBytes } from "../ids.ts";
+import { asArray, asBytes, asNumber, BLOB_KINDS, type BlobKind } from "../session/record.ts";
+import type { Vfs } from "../vfs/vfs.ts";
+import {
+  BlockFileReader,
+  BlockFileWriter,
+  type BlockPlace,
+  corruptFile,
+  type FileIdentity,
+} from "./block-file.ts";
+import { Filter } from "./filter.ts";
+
+export type PackKind = BlobKind | "page";
+const KINDS: readonly PackKind[] = [...BLOB_KINDS, "page"];
+
+export type BlobCompression = "none" | "balanced" | "compact";
+/** Values below this many bytes are stored raw. */
+const LEAST_COMPRESSED: Record<BlobCompression, number> = {
+  none: Number.POSITIVE_INFINITY,
+  balanced: 4096,
+  compact: 1024,
+};
+
+const DIGEST_BYTES = 32;
+const ENTRY_BYTES = 56;
+const ENTRIES_PER_BLOCK = 72;
+const RAW = 0;
+const DEFLATED = 1;
+
+export interface PackEntry {
+  readonly digest: Uint8Array;
+  readonly kind: PackKind;
+  readonly place: BlockPlace;
+  readonly rawLength: number;
+  readonly isCompressed: boolean;
+  /** Position in the pack's order; bit of a mark bitmap. */
+  readonly index: number;
+}
+
+/** A value as it is stored, for copying between packs. */
+export interface StoredValue {
+  readonly digest: Uint8Array;
+  readonly kind: PackKind;
+  readonly stored: Uint8Array;
+  readonly rawLength: number;
+  readonly isCompressed: boolean;
+}
+
+export function compressValue(
+  digest: Uint8Array,
+  kind: PackKind,
+  raw: Uint8Array,
+  compression: BlobCompression,
+): StoredValue {
+  const deflated = raw.length >= LEAST_COMPRESSED[compression] ? deflateSync(raw, { level: 3 }) : raw;
+  const isCompressed = deflated.length < raw.length;
+  return { digest, kind, stored: isCompressed ? deflated : raw, rawLength: raw.length, isCompressed };
+}
+
+export class PackWriter {
+  readonly #file: BlockFileWriter;
+  #entries: Buffer[] = [];
+
+  constructor(vfs: Vfs, path: string, identity: Omit<FileIdentity, "kind">) {
+    this.#file = new BlockFileWriter(vfs, path, { ...identity, kind: "pack" });
+  }
+
+  get count(): number {
+    return this.#entries.length;
+  }
+
+  /** Values must come in the order of their digests, each once. */
+  add({ digest, kind, stored, rawLength, isCompressed }: StoredValue): void {
+    const place = this.#file.append(stored);
+    const entry = Buffer.alloc(ENTRY_BYTES);
+    entry.set(digest, 0);
+    entry.writeBigUInt64LE(BigInt(place.offset), 32);
+    entry.writeUInt32LE(place.length, 40);
+    entry.writeUInt32LE(rawLength, 44);
+    entry[48] = KINDS.indexOf(kind);
+    entry[49] = isCompressed ? DEFLATED : RAW;
+    this.#entries.push(entry);
+  }
+
+  /** Answers the size of the file. */
+  finish(): number {
+    const filter = Filter.forKeys(this.#entries.length);
+    const firsts: Uint8Array[] = [];
+    const places: number[] = [];
+    for (let at = 0; at < this.#entries.length; at += ENTRIES_PER_BLOCK) {
+      const group = this.#entries.slice(at, at + ENTRIES_PER_BLOCK);
+      for (const entry of group) filter.add(entry.subarray(0, DIGEST_BYTES));
+      const place = this.#file.append(Buffer.concat(group));
+      firsts.push((group[0] as Buffer).subarray(0, DIGEST_BYTES));
+      places.push(place.offset, place.length);
+    }
+    return this.#file.finish([this.#entries.length, Buffer.concat(firsts), places, filter.bytes]);
+  }
+
+  abort(): void {
+    this.#file.abort();
+  }
+}
+
+export class PackReader {
+  readonly number: number;
+  readonly count: number;
+  readonly #file: BlockFileReader;
+  readonly #firsts: Buffer;
+  readonly #places: readonly BlockPlace[];
+  readonly #filter: Filter;
+
+  constructor(vfs: Vfs, path: string, identity: Omit<FileIdentity, "kind">, size: number) {
+    this.number = identity.number;
+    this.#file = new BlockFileReader(vfs, path, { ...identity, kind: "pack" }, size);
+    const footer = asArray(this.#file.footer, "pack footer");
+    this.count = asNumber(footer[0], "count");
+    this.#firsts = Buffer.from(asBytes(footer[1], "first digests"));
+    const places = asArray(footer[2], "index places").map((place) => asNumber(place, "place"));
+    this.#places = Array.from({ length: places.length / 2 }, (_, i) => ({
+      offset: places[2 * i] as number,
+      length: places[2 * i + 1] as number,
+    }));
+    this.#filter = new Filter(asBytes(footer[3], "filter"));
+  }
+
+  get path(): string {
+    return this.#file.path;
+  }
+
+  find(digest: Uint8Array): PackEntry | undefined {
+    if (!this.#filter.mayHave(digest)) return undefined;
+    const block = this.#blockOf(digest);
+    if (block < 0) return undefined;
+    const bytes = this.#indexBlock(block);
+    let low = 0;
+    let high = bytes.length / ENTRY_BYTES - 1;
+    while (low <= high) {
+      const middle = (low + high) >>> 1;
+      const at = middle * ENTRY_BYTES;
+      const order = Buffer.compare(bytes.subarray(at, at + DIGEST_BYTES), digest);
+      if (order === 0)
+        return this.#entry(bytes.subarray(at, at + ENTRY_BYTES), block * ENTRIES_PER_BLOCK + middle);
+      if (order < 0) low = middle + 1;
+      else high = middle - 1;
+    }
+    return undefined;
+  }
+
+  /** The raw value, verified against its digest. */
+  read(entry: PackEntry): Uint8Array {
+    const stored = this.#file.block(entry.place);
+    const raw = entry.isCompressed ? this.#inflate(entry, stored) : stored;
+    if (raw.length !== entry.rawLength || Buffer.compare(sha256(raw), entry.digest) !== 0) {
+      throw corruptFile(this.path, entry.place.offset, `blob ${refFromBytes(entry.digest)} fails its hash`);
+    }
+    return raw;
+  }
+
+  /** As stored, its block checksum verified. */
+  readStored(entry: PackEntry): StoredValue {
+    const { digest, kind, rawLength, isCompressed } = entry;
+    return { digest, kind, stored: this.#file.block(entry.place), rawLength, isCompressed };
+  }
+
+  /** Every entry, in the order of digests. */
+  *entries(): Generator<PackEntry> {
+    for (let block = 0; block < this.#places.length; block++) {
+      const bytes = this.#indexBlock(block);
+      for (let at = 0; at < bytes.length; at += ENTRY_BYTES) {
+        yield this.#entry(bytes.subarray(at, at + ENTRY_BYTES), block * ENTRIES_PER_BLOCK + at / ENTRY_BYTES);
+      }
+    }
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+
+  /** The last index block whose first digest is not above `digest`; -1 if none. */
+  #blockOf(digest: Uint8Array): number {
+    let low = 0;
+    let high = this.#places.length - 1;
+    while (low <= high) {
+      const middle = (low + high) >>> 1;
+      const first = this.#firsts.subarray(middle * DIGEST_BYTES, (middle + 1) * DIGEST_BYTES);
+      if (Buffer.compare(first, digest) <= 0) low = middle + 1;
+      else high = middle - 1;
+    }
+    return high;
+  }
+
+  #indexBlock(block: number): Buffer {
+    const place = this.#places[block];
+    if (place === undefined || place.length % ENTRY_BYTES !== 0) {
+      throw corruptFile(this.path, place?.offset ?? 0, "an index block has a wrong size");
+    }
+    return this.#file.block(place);
+  }
+
+  #entry(bytes: Buffer, index: number): PackEntry {
+    const kind = KINDS[bytes[48] ?? KINDS.length];
+    if (kind === undefined)
+      throw corruptFile(this.path, 0, `an index entry has the unknown kind ${bytes[48]}`);
+    return {
+      digest: Buffer.from(bytes.subarray(0, DIGEST_BYTES)),
+      kind,
+      place: { offset: Number(bytes.readBigUInt64LE(32)), length: bytes.readUInt32LE(40) },
+      rawLength: bytes.readUInt32LE(44),
+      isCompressed: bytes[49] === DEFLATED,
+      index,
+    };
+  }
+
+  #inflate(entry: PackEntry, stored: Uint8Array): Uint8Array {
+    try {
+      return inflateSync(stored, { maxOutputLength: Math.max(1, entry.rawLength) });
+    } catch (error) {
+      throw corruptFile(
+        this.path,
+        entry.place.offset,
+        `a value cannot be inflated: ${(error as Error).message}`,
+      );
+    }
+  }
+}
+
+/** A value's ref, for reports. */
+export function entryRef(entry: PackEntry): BlobRef {
+  return refFromBytes(entry.digest);
+}

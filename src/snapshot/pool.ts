@@ -1,0 +1,114 @@
+/**
+ * Where tasks run: on Piscina threads for a store on disk, in this process for one in memory. The only
+ * importer of piscina.
+ *
+ * 1. Threads start with the first task and end when they were idle for a while, or with `close`.
+ * 2. An idle pool does not keep the process alive; a running task does.
+ * 3. After `close` nothing is accepted: Piscina itself would silently take work again.
+ */
+import { Piscina } from "piscina";
+import { type ErrorData, errorFromData, storeError, toStoreError } from "../errors.ts";
+import type { Vfs } from "../vfs/vfs.ts";
+import { tasksOn } from "./run-task.ts";
+import type { TaskName, Tasks } from "./tasks.ts";
+
+/** Milliseconds without work after which a thread ends. */
+const IDLE_MS = 10_000;
+/** Tasks that may wait; publications are serial, so more means a bug. */
+const MAX_QUEUE = 64;
+
+export interface WorkOrder {
+  readonly name: TaskName;
+  readonly input: unknown;
+}
+export type WorkAnswer =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly error: ErrorData };
+
+export interface WorkPool {
+  run<Name extends TaskName>(name: Name, input: Parameters<Tasks[Name]>[0]): Promise<ReturnType<Tasks[Name]>>;
+  close(): Promise<void>;
+}
+
+export function createWorkPool(vfs: Vfs, threads: number): WorkPool {
+  return vfs.kind === "disk" ? new ThreadPool(threads) : new InlinePool(vfs);
+}
+
+class ThreadPool implements WorkPool {
+  readonly #threads: number;
+  #piscina: Piscina<WorkOrder, WorkAnswer> | undefined;
+  #isClosed = false;
+
+  constructor(threads: number) {
+    this.#threads = threads;
+  }
+
+  async run<Name extends TaskName>(
+    name: Name,
+    input: Parameters<Tasks[Name]>[0],
+  ): Promise<ReturnType<Tasks[Name]>> {
+    if (this.#isClosed) throw closedError();
+    this.#piscina ??= startPiscina(this.#threads);
+    let answer: WorkAnswer;
+    try {
+      answer = await this.#piscina.run({ name, input }, { name: "work" });
+    } catch (error) {
+      throw toStoreError(error);
+    }
+    if (!answer.ok) throw errorFromData(answer.error);
+    // Our own worker answered the task of this name.
+    return answer.value as ReturnType<Tasks[Name]>;
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    const piscina = this.#piscina;
+    this.#piscina = undefined;
+    await piscina?.destroy();
+  }
+}
+
+function startPiscina(threads: number): Piscina<WorkOrder, WorkAnswer> {
+  // tsc rewrites imports, not URLs: the extension follows our own.
+  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
+  const piscina = new Piscina<WorkOrder, WorkAnswer>({
+    filename: new URL(`./worker.${extension}`, import.meta.url).href,
+    minThreads: 0,
+    maxThreads: threads,
+    idleTimeout: IDLE_MS,
+    maxQueue: MAX_QUEUE,
+    concurrentTasksPerWorker: 1,
+    recordTiming: false,
+  });
+  // Without a listener an error outside a task would take the process down; tasks report their own.
+  piscina.on("error", () => undefined);
+  return piscina;
+}
+
+class InlinePool implements WorkPool {
+  readonly #tasks: Tasks;
+  #isClosed = false;
+
+  constructor(vfs: Vfs) {
+    this.#tasks = tasksOn(vfs);
+  }
+
+  async run<Name extends TaskName>(
+    name: Name,
+    input: Parameters<Tasks[Name]>[0],
+  ): Promise<ReturnType<Tasks[Name]>> {
+    if (this.#isClosed) throw closedError();
+    // As on a thread, nothing of the task happens in the caller's turn.
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    const task = this.#tasks[name] as (given: unknown) => ReturnType<Tasks[Name]>;
+    return task(input);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+  }
+}
+
+function closedError() {
+  return storeError("STORE_CLOSED", {}, "the store is closed; open it again");
+}
