@@ -92,6 +92,10 @@ export const lifecycleLaws: Area = ({ law, capabilities }) => {
     calls.push(session.loadSession());
     calls.push(session.saveSessionMeta(meta()));
     calls.push(fixture.store.gc());
+    // These wait behind the ones that run.
+    calls.push(fixture.store.snapshot());
+    calls.push(fixture.store.gc());
+    calls.push(fixture.store.verify());
     const closing = fixture.store.close();
     await Promise.all(calls);
     await closing;
@@ -274,6 +278,34 @@ export const lifecycleLaws: Area = ({ law, capabilities }) => {
       });
     },
     { maxResidentBytes: 20_000 },
+  );
+
+  law(
+    "sessions that have to leave memory while their calls are in flight lose nothing",
+    async (fixture) => {
+      const calls: Promise<number>[] = [];
+      for (let turn = 1; turn <= 5; turn++) {
+        for (let index = 0; index < 20; index++) {
+          const sent = commit({
+            sessionId: `s${index}`,
+            expectedHeadRevision: turn - 1,
+            graph: append([messageNode(`n${turn}`, turn === 1 ? undefined : `n${turn - 1}`)], `n${turn}`),
+          });
+          const answer = fixture.session(`s${index}`).commitRuntimeState(sent);
+          calls.push(answer.then(({ headRevision }) => headRevision));
+        }
+      }
+      assert.deepEqual(
+        await Promise.all(calls),
+        Array.from({ length: 100 }, (_, index) => Math.floor(index / 20) + 1),
+      );
+      await fixture.holds(async () => {
+        for (let index = 0; index < 20; index++) {
+          assert.deepEqual(await nodeIds(fixture.session(`s${index}`)), ["n1", "n2", "n3", "n4", "n5"]);
+        }
+      });
+    },
+    { maxResidentBytes: 1024 },
   );
 
   law(
