@@ -52,8 +52,6 @@ const COMMIT = [
   "usageDeltas",
   "operationId",
 ];
-/** Bytes of a record beside everything that varies. */
-const RECORD_OVERHEAD = 256;
 /** Bytes of a usage entry beside its two names. */
 const USAGE_OVERHEAD = 48;
 
@@ -139,7 +137,7 @@ function digestOf(
   );
 }
 
-/** Bytes of a record without its nodes, at most (three bytes of UTF-8 for a UTF-16 unit). */
+/** Bytes of what a caller can make large beside nodes, at most (a UTF-16 unit is three bytes of UTF-8). */
 function bytesOf(
   config: PersistedSessionConfig,
   usage: readonly TokenLedgerEntry[],
@@ -148,7 +146,7 @@ function bytesOf(
   const { providerId, configuredModel, executionMode, modelVariant } = config;
   const names =
     providerId.length + configuredModel.length + executionMode.length + (modelVariant?.length ?? 0);
-  let bytes = RECORD_OVERHEAD + names * 3 + checkpoint.manifest.length;
+  let bytes = names * 3 + checkpoint.manifest.length;
   for (const { source, model } of usage) bytes += (source.length + model.length) * 3 + USAGE_OVERHEAD;
   return bytes;
 }
