@@ -82,12 +82,27 @@ export function readStoreId(vfs: Vfs, root: string): Uint8Array {
 function prepareDirectory(vfs: Vfs, root: string): void {
   const stat = vfs.stat(root);
   if (stat === undefined) {
+    const existing = existingAncestor(vfs, root);
     vfs.makeDirectory(root);
-    // The name of the store itself must survive as well.
-    vfs.syncDirectory(root.slice(0, Math.max(1, root.lastIndexOf("/"))));
+    // The names of the store itself and of every directory made for it must survive as well.
+    for (let path = root; path.length > existing.length; ) {
+      path = parentOf(path);
+      vfs.syncDirectory(path);
+    }
   } else if (stat.kind !== "directory") {
     throw storeError("NOT_A_STORE", { path: root }, `${root} is not a directory`);
   }
+}
+
+/** The path itself if it exists, else the nearest directory above it that does. */
+export function existingAncestor(vfs: Vfs, path: string): string {
+  let candidate = path;
+  while (candidate.length > 1 && vfs.stat(candidate) === undefined) candidate = parentOf(candidate);
+  return candidate;
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, Math.max(1, path.lastIndexOf("/")));
 }
 
 function refuseForeign(root: string, names: readonly string[], hasManifest: boolean): void {

@@ -8,10 +8,9 @@
 import { createActor } from "xstate";
 import type { RecoveryReport } from "../contract.ts";
 import { storeError, toStoreError } from "../errors.ts";
-import type { Vfs } from "../vfs/vfs.ts";
 import { createLog, type Log, type LogConfig, type LogListener, openLog } from "../wal/log.ts";
 import { throwIfAborted } from "./ask.ts";
-import { type Ownership, ownDirectoryWithin } from "./directory.ts";
+import { existingAncestor, type Ownership, ownDirectoryWithin } from "./directory.ts";
 import { Engine } from "./engine.ts";
 import { chooseGeneration, createFirstGeneration, type Generations } from "./generations.ts";
 import type { StoreLife } from "./lifecycle.ts";
@@ -62,7 +61,8 @@ async function openOwned(input: OpenInput, ownership: Ownership): Promise<Engine
     log = opened.log;
     replay.finish();
     const recovery: RecoveryReport = {
-      cleanClose: opened.recovery.cleanClose,
+      // A new store has nothing to recover.
+      cleanClose: ownership.isNew || opened.recovery.cleanClose,
       replayedRecords: opened.recovery.replayedRecords,
       replayedBytes: opened.recovery.replayedBytes,
       tornBytes: opened.recovery.tornBytes,
@@ -160,12 +160,4 @@ function refuseNetwork({ vfs, allowNetworkFileSystem }: ResolvedOptions, root: s
     { path: root, fileSystem: name },
     `${root} is on ${name}, where locks and syncs cannot be trusted; use a local disk, or set allowNetworkFileSystem`,
   );
-}
-
-function existingAncestor(vfs: Vfs, path: string): string {
-  let candidate = path;
-  while (candidate.length > 1 && vfs.stat(candidate) === undefined) {
-    candidate = candidate.slice(0, Math.max(1, candidate.lastIndexOf("/")));
-  }
-  return candidate;
 }

@@ -79,6 +79,8 @@ function exitCodeOf(error: unknown): number {
   return EXIT.bug;
 }
 
+// Until an outcome is known: a run whose promises are never settled must not end as a success.
+process.exitCode = EXIT.bug;
 // A reader that went away (`| head`) ends the output, not the run.
 process.stdout.on("error", () => {});
 main(process.argv.slice(2)).then(

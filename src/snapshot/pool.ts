@@ -69,10 +69,12 @@ class ThreadPool implements WorkPool {
 }
 
 function startPiscina(threads: number): Piscina<WorkOrder, WorkAnswer> {
-  // tsc rewrites imports, not URLs: the extension follows our own.
-  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
+  // tsc rewrites imports, not URLs: which entry there is follows from our own extension.
+  const entry = import.meta.url.endsWith(".ts") ? "./worker-from-source.cjs" : "./worker.js";
   const piscina = new Piscina<WorkOrder, WorkAnswer>({
-    filename: new URL(`./worker.${extension}`, import.meta.url).href,
+    filename: new URL(entry, import.meta.url).href,
+    // Flags of the program (loaders, inspectors) are not for these threads.
+    execArgv: [],
     minThreads: 0,
     maxThreads: threads,
     idleTimeout: IDLE_MS,
