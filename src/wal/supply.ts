@@ -125,6 +125,8 @@ export class Supply {
     else {
       recycleSegment(this.#place, unnamed, segment);
       this.#recycled.add(segment.number);
+      // Only so many are unused at a time; older ones were taken.
+      this.#recycled.delete(segment.number - SPARE_SEGMENTS);
     }
     this.#top += 1;
     this.#offer();
