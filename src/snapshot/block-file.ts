@@ -18,6 +18,7 @@ import { pack, unpack } from "../codec.ts";
 import { type StoreError, storeError } from "../errors.ts";
 import { MAINTENANCE_SLICE_BYTES } from "../limits.ts";
 import type { Vfs, VfsFile } from "../vfs/vfs.ts";
+import { removeLeftovers } from "./leftovers.ts";
 
 export type BlockFileKind = "heads" | "pack";
 
@@ -48,6 +49,7 @@ export function corruptFile(file: string, offset: number, problem: string, sessi
 
 /** Writes a new file from front to back, in synced slices. Abandon it with `abort`. */
 export class BlockFileWriter {
+  readonly #vfs: Vfs;
   readonly #file: VfsFile;
   readonly #identity: FileIdentity;
   #pending: Uint8Array[] = [];
@@ -57,6 +59,7 @@ export class BlockFileWriter {
   constructor(vfs: Vfs, path: string, identity: FileIdentity) {
     // A temporary file of this name can only be the remains of a worker that was killed.
     vfs.remove(path);
+    this.#vfs = vfs;
     this.#file = vfs.open(path, "create");
     this.#identity = identity;
     this.#push(encodeHeader(identity));
@@ -88,14 +91,20 @@ export class BlockFileWriter {
     return size;
   }
 
+  /** After a failure: closes and removes the file. It is never synced again. */
   abort(): void {
     this.#file.close();
+    removeLeftovers(this.#vfs, [this.#file.path]);
   }
 
   #push(bytes: Uint8Array): void {
-    this.#pending.push(bytes);
-    this.#pendingBytes += bytes.length;
-    if (this.#pendingBytes >= MAINTENANCE_SLICE_BYTES) {
+    for (let at = 0; at < bytes.length; ) {
+      // A value may be far larger than a slice; it is cut like everything else.
+      const part = bytes.subarray(at, at + MAINTENANCE_SLICE_BYTES - this.#pendingBytes);
+      this.#pending.push(part);
+      this.#pendingBytes += part.length;
+      at += part.length;
+      if (this.#pendingBytes < MAINTENANCE_SLICE_BYTES) continue;
       this.#flush();
       this.#file.datasync();
     }

@@ -221,7 +221,6 @@ function writeLive(vfs: Vfs, view: SnapshotView, packs: readonly PackReader[], l
     for (const value of mergeValues(sources)) writer.add(value);
     if (writer.count === 0) {
       writer.abort();
-      vfs.remove(file.temporary);
       return undefined;
     }
     const count = writer.count;

@@ -16,8 +16,9 @@ import { corruptFile } from "./block-file.ts";
 import { foldSession, type PlacedRecord } from "./fold-session.ts";
 import { encodeHead, type StoredHead } from "./head.ts";
 import { compareIds, type HeadBytes } from "./heads-file.ts";
-import { writeMergedHeads } from "./merge-heads.ts";
-import { PackBuilder } from "./pack-builder.ts";
+import { removeLeftovers } from "./leftovers.ts";
+import { type MergedHeads, writeMergedHeads } from "./merge-heads.ts";
+import { PackBuilder, type PackedFiles } from "./pack-builder.ts";
 import type { FoldInput, FoldOutput } from "./tasks.ts";
 import { SnapshotView } from "./view.ts";
 
@@ -46,7 +47,7 @@ export function fold(vfs: Vfs, input: FoldInput): FoldOutput {
       heads.push({ sessionId, lastCommitLsn: head.lastCommitLsn, bytes: encodeHead(head) });
     }
     const packed = builder.finish(manifest.nextFile);
-    const merged = writeMergedHeads(vfs, view, heads, packed.nextFile);
+    const merged = writeHeads(vfs, view, heads, packed);
     return {
       edit: {
         newFiles: [...packed.newFiles, ...merged.newFiles],
@@ -62,6 +63,24 @@ export function fold(vfs: Vfs, input: FoldInput): FoldOutput {
     };
   } finally {
     view.release();
+  }
+}
+
+/** A failure here costs the pack as well: a job that fails leaves nothing on a disk that may be full. */
+function writeHeads(
+  vfs: Vfs,
+  view: SnapshotView,
+  heads: readonly HeadBytes[],
+  packed: PackedFiles,
+): MergedHeads {
+  try {
+    return writeMergedHeads(vfs, view, heads, packed.nextFile);
+  } catch (error) {
+    removeLeftovers(
+      vfs,
+      packed.newFiles.map((file) => file.temporary),
+    );
+    throw error;
   }
 }
 

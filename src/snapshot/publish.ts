@@ -8,6 +8,7 @@
  */
 import { isStoreError } from "../errors.ts";
 import { type Vfs, writeNew } from "../vfs/vfs.ts";
+import { removeLeftovers } from "./leftovers.ts";
 import { encodeManifest, type Manifest, manifestPath } from "./manifest.ts";
 import type { PublishInput, PublishOutput } from "./tasks.ts";
 
@@ -22,7 +23,7 @@ export function publish(vfs: Vfs, { root, manifest, newFiles }: PublishInput): P
     }
     writeManifest(vfs, temporary, manifest);
   } catch (error) {
-    cleanUp(vfs, [temporary, ...newFiles.flatMap((file) => [file.temporary, file.final])]);
+    removeLeftovers(vfs, [temporary, ...newFiles.flatMap((file) => [file.temporary, file.final])]);
     return failure(error, false, temporary);
   }
   try {
@@ -38,16 +39,6 @@ export function publish(vfs: Vfs, { root, manifest, newFiles }: PublishInput): P
 export function writeManifest(vfs: Vfs, path: string, manifest: Manifest): void {
   vfs.remove(path);
   writeNew(vfs, path, encodeManifest(manifest));
-}
-
-function cleanUp(vfs: Vfs, paths: readonly string[]): void {
-  for (const path of paths) {
-    try {
-      vfs.remove(path);
-    } catch {
-      // What stays is named by no manifest and removed at the next open.
-    }
-  }
 }
 
 function failure(error: unknown, poison: boolean, path: string): PublishOutput {
