@@ -201,17 +201,12 @@ function startOfIncomplete(pages: readonly PageRef[], end: number): number {
   return start;
 }
 
-/** Wraps PAGE_FAN_OUT complete neighbours of one level into an index page of the next. */
+/** Wraps PAGE_FAN_OUT complete neighbours of one level into an index page of the next, level by level. */
 function group(pages: PageRef[], store: PageStore): void {
-  for (let level = 0; ; level++) {
-    const start = pages.findIndex((page) => page.level === level && isComplete(page));
-    if (start < 0) return;
-    const run = pages.slice(start, start + PAGE_FAN_OUT);
-    if (run.length < PAGE_FAN_OUT || !run.every((page) => page.level === level && isComplete(page))) {
-      if (!pages.some((page) => page.level > level)) return;
-      continue;
-    }
+  for (let level = 0; pages.some((page) => page.level >= level); level++) {
+    const start = pages.findIndex((page) => page.level === level);
+    const run = start < 0 ? [] : pages.slice(start, start + PAGE_FAN_OUT);
+    if (run.length < PAGE_FAN_OUT || !run.every((page) => page.level === level && isComplete(page))) continue;
     pages.splice(start, PAGE_FAN_OUT, writePage(level + 1, forestToWire(run), countItems(run), store));
-    level = -1;
   }
 }
