@@ -5,6 +5,8 @@
  *    a temporary name, renamed, and the root is synced. Only then is it published.
  * 2. Until the rename of the manifest a failure costs this job alone, and its files are removed. From there
  *    on nobody knows which manifest a crash would leave: the store must be poisoned.
+ * 3. A failed sync of a directory poisons wherever it comes: the next publication would have to sync that
+ *    directory again, and its success would prove nothing about names that the failed one dropped.
  */
 import { isStoreError } from "../errors.ts";
 import { type Vfs, writeNew } from "../vfs/vfs.ts";
@@ -24,7 +26,7 @@ export function publish(vfs: Vfs, { root, manifest, newFiles }: PublishInput): P
     writeManifest(vfs, temporary, manifest);
   } catch (error) {
     removeLeftovers(vfs, [temporary, ...newFiles.flatMap((file) => [file.temporary, file.final])]);
-    return failure(error, false, temporary);
+    return failure(error, isFailedDirectorySync(error), temporary);
   }
   try {
     vfs.rename(temporary, final);
@@ -39,6 +41,10 @@ export function publish(vfs: Vfs, { root, manifest, newFiles }: PublishInput): P
 export function writeManifest(vfs: Vfs, path: string, manifest: Manifest): void {
   vfs.remove(path);
   writeNew(vfs, path, encodeManifest(manifest));
+}
+
+function isFailedDirectorySync(error: unknown): boolean {
+  return isStoreError(error, "STORE_IO") && error.operation === "syncDirectory";
 }
 
 function failure(error: unknown, poison: boolean, path: string): PublishOutput {

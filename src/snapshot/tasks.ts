@@ -79,7 +79,10 @@ export interface PublishInput {
   readonly manifest: Manifest;
   readonly newFiles: readonly NewFile[];
 }
-/** `poison`: the failure came at or after the rename of the manifest, so nobody knows which one counts. */
+/**
+ * `poison`: the failure came at or after the rename of the manifest, so nobody knows which one counts; or a
+ * directory could not be synced, and no later sync of it can be trusted.
+ */
 export type PublishOutput =
   | { readonly ok: true }
   | {
