@@ -3,203 +3,22 @@ import { strict as assert } from "node:assert";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { decodeValue, encodeCanonical } from "../../src/codec.ts";
-import {
-  prepareCommit,
-  prepareMeta,
-  prepareNodeId,
-  prepareNodeIds,
-  prepareScope,
-} from "../../src/session/prepare.ts";
+import { prepareCommit } from "../../src/session/prepare.ts";
 import type { RuntimeCommit } from "../../src/session/types.ts";
 import {
   append,
   commitOf,
-  MAX_COMMIT_BYTES,
   message,
   node,
+  OBSERVATIONAL_MEMORY,
+  prepare,
   refusal,
   replaceFull,
   SESSION,
+  withField,
 } from "./session-bench.ts";
 
-const LIMITS = { maxCommitBytes: MAX_COMMIT_BYTES };
-const prepare = (commit: unknown) => prepareCommit(commit, SESSION, LIMITS);
 const REF = "a".repeat(64);
-
-/** A commit with one field replaced, by path. */
-function withField(
-  path: string,
-  value: unknown,
-  base: RuntimeCommit = append([message("n", "hi")], "n"),
-): unknown {
-  const commit = structuredClone(base);
-  const keys = path.split(/[.[\]]+/).filter((key) => key !== "");
-  let at = commit as unknown as Record<string, unknown>;
-  for (const key of keys.slice(0, -1)) {
-    at[key] ??= {};
-    at = at[key] as Record<string, unknown>;
-  }
-  at[keys.at(-1) as string] = value;
-  return commit;
-}
-
-const approach = {
-  kind: "observational_memory",
-  observationMessageTokens: 1,
-  observationBufferTokens: 2,
-  observationBlockAfterTokens: 3,
-  observationMaxTokensPerBatch: 4,
-  previousObserverTokens: 5,
-  reflectionObservationTokens: 6,
-  reflectionBufferActivationBps: 7,
-  reflectionBlockAfterTokens: 8,
-};
-
-/** [path of the field, refused values, path of the refusal if another] */
-const refused: [string, unknown[], string?][] = [
-  ["sessionId", ["", 1, undefined, null, "x".repeat(513), "é".repeat(257), "\ud800"]],
-  ["expectedHeadRevision", [-1, 1.5, "1", null, 2 ** 53, Number.NaN, 1n]],
-  ["operationId", ["", 1, null, "x".repeat(513), "\ud800"]],
-  ["surprise", [1, null, {}]],
-  ["config", [undefined, null, [], "x", new Map()]],
-  ["config.surprise", [1]],
-  ["config.providerId", [undefined, null, 1]],
-  ["config.configuredModel", [undefined, null, 1]],
-  ["config.contextWindow", [undefined, -1, 0.5, "0", 2 ** 53]],
-  ["config.executionMode", [1, null]],
-  ["config.modelVariant", [1, null]],
-  ["config.standardContextApproach", [1, null, "rolling_history"]],
-  ["config.standardContextApproach.kind", [undefined, "other"]],
-  ["config.standardContextApproach", [{ kind: "rolling_history", x: 1 }], "config.standardContextApproach.x"],
-  ["config.standardContextApproach", [{ ...approach, x: 1 }], "config.standardContextApproach.x"],
-  [
-    "config.standardContextApproach",
-    [{ ...approach, previousObserverTokens: -1 }],
-    "config.standardContextApproach.previousObserverTokens",
-  ],
-  ["graph", [undefined, null, [], "unchanged"]],
-  ["graph.kind", [undefined, "other", null]],
-  ["graph.surprise", [1]],
-  ["graph", [{ kind: "unchanged", nodes: [] }], "graph.nodes"],
-  ["graph", [{ kind: "replaceFull", nodes: [] }], "graph.nodes"],
-  ["graph", [{ kind: "replaceFull" }], "graph.graph"],
-  ["graph", [{ kind: "replaceFull", graph: {} }], "graph.graph.nodes"],
-  ["graph", [{ kind: "replaceFull", graph: { nodes: [], x: 1 } }], "graph.graph.x"],
-  ["graph.leafNodeId", ["", 1, null, "x".repeat(513)]],
-  ["graph.nodes", [undefined, null, {}, "x"]],
-  ["graph.nodes[0]", [null, undefined, 1, []]],
-  ["graph.nodes[0].nodeId", ["", undefined, 1, "x".repeat(513)]],
-  ["graph.nodes[0].parentNodeId", ["", null, 1]],
-  ["graph.nodes[0].timestamp", [undefined, null, 1, new Date(0)]],
-  ["graph.nodes[0].kind", [undefined, "message", null]],
-  ["graph.nodes[0].surprise", [1, null]],
-  ["graph.nodes[0].pluginType", ["on an event"]],
-  ["graph.nodes[0].body", [1]],
-  ["graph.nodes[0].event", [undefined, null, "text", 1, [], new Uint8Array()]],
-  ["graph.nodes[0].event.conversation.parts[0].content", [() => 1, Number.NaN, new Date(0)]],
-  ["checkpoint", [undefined, null, []]],
-  ["checkpoint.surprise", [1]],
-  ["checkpoint.turnState", [undefined, null]],
-  ["checkpoint.turnState.surprise", [1]],
-  ["checkpoint.turnState.turnIndex", [undefined, -1, 0.5, "1"]],
-  ["checkpoint.turnState.tokenUsage", [null, []]],
-  ["checkpoint.turnState.tokenUsage.inputTokens", [-1, 0.5, 2 ** 53, null]],
-  ["checkpoint.turnState.tokenUsage.surprise", [1]],
-  ["checkpoint.turnState.lastPromptUsage", [null, 1]],
-  ["checkpoint.turnState.lastPromptUsage.promptContextTokens", [-1, null]],
-  ["checkpoint.turnState.lastPromptUsage.surprise", [1]],
-  ["checkpoint.turnState.modeTurnOptions", [null, 1]],
-  ["checkpoint.turnState.modeTurnOptions.modeId", [undefined, null, 1]],
-  ["checkpoint.turnState.modeTurnOptions.payload", [() => 1, new Map()]],
-  ["checkpoint.turnState.modeTurnOptions.surprise", [1]],
-  ["checkpoint.toolStateRef", ["", 1, null, "A".repeat(64), "a".repeat(63)]],
-  ["checkpoint.pluginSnapshotRef", ["", 1, null]],
-  ["checkpoint.executionStateRef", ["", 1, null]],
-  ["checkpoint.pluginSnapshotRevision", [1, -1n, 2n ** 64n, null, "1"]],
-  ["checkpoint.toolState", [null, [], 1]],
-  ["checkpoint.toolState", [{ generation: 1 }], "checkpoint.toolState.tools"],
-  ["checkpoint.toolState", [{ generation: -1, tools: {} }], "checkpoint.toolState.generation"],
-  ["checkpoint.toolState", [{ generation: 1, tools: {}, x: 1 }], "checkpoint.toolState.x"],
-  ["checkpoint.toolState", [{ generation: 1, tools: [] }], "checkpoint.toolState.tools"],
-  ["checkpoint.toolState", [{ generation: 1, tools: { a: 1 } }], "checkpoint.toolState.tools.a"],
-  [
-    "checkpoint.toolState",
-    [{ generation: 1, tools: { "a b": { manifest: 1, sourceId: "s", x: 1 } } }],
-    'checkpoint.toolState.tools["a b"].x',
-  ],
-  [
-    "checkpoint.toolState",
-    [{ generation: 1, tools: { a: { sourceId: "s" } } }],
-    "checkpoint.toolState.tools.a.manifest",
-  ],
-  [
-    "checkpoint.toolState",
-    [{ generation: 1, tools: { a: { manifest: 1 } } }],
-    "checkpoint.toolState.tools.a.sourceId",
-  ],
-  ["checkpoint.pluginSnapshot", [null, {}, { plugins: [] }]],
-  ["checkpoint.pluginSnapshot", [{ plugins: {}, x: 1 }], "checkpoint.pluginSnapshot.x"],
-  [
-    "checkpoint.pluginSnapshot",
-    [{ plugins: { a: { b: () => 1 } } }],
-    "checkpoint.pluginSnapshot.plugins.a.b",
-  ],
-  ["checkpoint.executionState", [null, [1], "x", new ArrayBuffer(1), new Uint16Array(1)]],
-  ["usageDeltas", [undefined, null, {}]],
-  ["usageDeltas[0]", [null, 1]],
-  ["usageDeltas", [[{ model: "m", usage: {} }]], "usageDeltas[0].source"],
-  ["usageDeltas", [[{ source: "s", model: 1, usage: {} }]], "usageDeltas[0].model"],
-  ["usageDeltas", [[{ source: "s", model: "m" }]], "usageDeltas[0].usage"],
-  ["usageDeltas", [[{ source: "s", model: "m", usage: {}, x: 1 }]], "usageDeltas[0].x"],
-  [
-    "usageDeltas",
-    [[{ source: "s", model: "m", usage: { outputTokens: -1 } }]],
-    "usageDeltas[0].usage.outputTokens",
-  ],
-];
-for (const [field, values, path = field] of refused) {
-  test(`a commit with a wrong ${field} is refused by the path ${path}`, () => {
-    for (const value of values) {
-      const error = refusal("INVALID_COMMIT", () => prepare(withField(field, value)));
-      assert.ok(error.path === path || error.path.startsWith(`${path}.`), `${String(value)}: ${error.path}`);
-      assert.ok(error.message.startsWith(error.path));
-    }
-  });
-}
-
-test("a value inside a payload is named by its whole path", () => {
-  const nodes = [node("a"), node("b"), node("c"), message("d", "x")];
-  const commit = withField("graph.nodes[3].event.conversation.parts[0].content", Number.NaN, append(nodes));
-  assert.equal(
-    refusal("INVALID_COMMIT", () => prepare(commit)).path,
-    "graph.nodes[3].event.conversation.parts[0].content",
-  );
-});
-
-for (const value of [undefined, null, 1, "x", [], new Map(), () => 1]) {
-  test(`${value === null ? "null" : typeof value} ${String(Array.isArray(value))} is no commit`, () => {
-    assert.equal(refusal("INVALID_COMMIT", () => prepare(value)).path, "commit");
-  });
-}
-
-test("a field whose value is undefined is absent, an unknown one too", () => {
-  const commit = {
-    ...commitOf(),
-    operationId: undefined,
-    expectedHeadRevision: undefined,
-    surprise: undefined,
-  };
-  const prepared = prepare(commit);
-  assert.equal(prepared.operation, undefined);
-  assert.equal(prepared.expectedHeadRevision, undefined);
-});
-
-test("another session's id is a binding mismatch, told after the shape", () => {
-  const error = refusal("SESSION_BINDING_MISMATCH", () => prepare(commitOf({ sessionId: "other" })));
-  assert.equal(error.boundSessionId, SESSION);
-  assert.equal(error.attemptedSessionId, "other");
-  refusal("INVALID_COMMIT", () => prepare({ ...commitOf({ sessionId: "other" }), surprise: 1 }));
-});
 
 test("ids of 512 bytes of UTF-8 are accepted, whatever their characters", () => {
   const id = "é".repeat(256);
@@ -240,9 +59,10 @@ test("execution mode, mode options and token usage have defaults", () => {
 });
 
 test("an observational approach is kept, its activation share may be left out", () => {
-  const kept = prepare(withField("config.standardContextApproach", approach)).config.standardContextApproach;
-  assert.deepStrictEqual(kept, approach);
-  const { reflectionBufferActivationBps: _bps, ...rest } = approach;
+  const kept = prepare(withField("config.standardContextApproach", OBSERVATIONAL_MEMORY)).config
+    .standardContextApproach;
+  assert.deepStrictEqual(kept, OBSERVATIONAL_MEMORY);
+  const { reflectionBufferActivationBps: _bps, ...rest } = OBSERVATIONAL_MEMORY;
   assert.deepStrictEqual(
     prepare(withField("config.standardContextApproach", rest)).config.standardContextApproach,
     {
@@ -482,77 +302,4 @@ test("a getter cannot change what was checked before it", () => {
     generation: 1,
     tools: { a: { manifest: { fine: 1 }, sourceId: "s" }, b: { manifest: 1, sourceId: "s" } },
   });
-});
-
-// --- other arguments -----------------------------------------------------------------------------------
-
-const META = { sessionId: SESSION, sessionName: "n", createdAt: "free text", model: "m" };
-
-test("meta is copied, its optional fields absent when they are undefined", () => {
-  assert.deepStrictEqual(prepareMeta({ ...META, cwd: undefined }, SESSION), META);
-  const full = { ...META, cwd: "/", parentSessionId: "p" };
-  assert.deepStrictEqual(prepareMeta(full, SESSION), full);
-});
-
-const wrongMeta: [string, unknown][] = [
-  ["meta", null],
-  ["meta.sessionId", { ...META, sessionId: "" }],
-  ["meta.sessionName", { ...META, sessionName: 1 }],
-  ["meta.createdAt", { ...META, createdAt: new Date(0) }],
-  ["meta.model", { ...META, model: undefined }],
-  ["meta.cwd", { ...META, cwd: null }],
-  ["meta.parentSessionId", { ...META, parentSessionId: "" }],
-  ["meta.surprise", { ...META, surprise: 1 }],
-];
-for (const [argument, value] of wrongMeta) {
-  test(`a wrong ${argument} is INVALID_ARGUMENT`, () => {
-    assert.equal(refusal("INVALID_ARGUMENT", () => prepareMeta(value, SESSION)).argument, argument);
-  });
-}
-
-test("meta of another session is a binding mismatch", () => {
-  refusal("SESSION_BINDING_MISMATCH", () => prepareMeta({ ...META, sessionId: "other" }, SESSION));
-});
-
-test("node ids are checked one by one", () => {
-  assert.deepEqual(prepareNodeIds(["a", "a", "b"]), ["a", "a", "b"]);
-  assert.equal(refusal("INVALID_ARGUMENT", () => prepareNodeIds("a")).argument, "nodeIds");
-  assert.equal(refusal("INVALID_ARGUMENT", () => prepareNodeIds(["a", ""])).argument, "nodeIds[1]");
-  assert.equal(prepareNodeId("a"), "a");
-  assert.equal(refusal("INVALID_ARGUMENT", () => prepareNodeId(1)).argument, "nodeId");
-});
-
-test("the default scope is the full graph", () => {
-  assert.deepStrictEqual(prepareScope(undefined), { kind: "fullGraph" });
-  assert.deepStrictEqual(prepareScope({ kind: "fullGraph", leafNodeId: undefined }), { kind: "fullGraph" });
-  assert.deepStrictEqual(prepareScope({ kind: "activePath", leafNodeId: undefined }), { kind: "activePath" });
-  assert.deepStrictEqual(prepareScope({ kind: "activePath", leafNodeId: "a" }), {
-    kind: "activePath",
-    leafNodeId: "a",
-  });
-});
-
-test("any other scope is UNSUPPORTED_READ_SCOPE and carries the scope", () => {
-  const throwing = {
-    get kind() {
-      throw new Error("hostile");
-    },
-  };
-  for (const scope of [
-    null,
-    1,
-    "fullGraph",
-    {},
-    { kind: "other" },
-    { kind: "fullGraph", leafNodeId: "a" },
-    { kind: "activePath", x: 1 },
-    [],
-    throwing,
-  ]) {
-    assert.equal(refusal("UNSUPPORTED_READ_SCOPE", () => prepareScope(scope)).scope, scope);
-  }
-  assert.equal(
-    refusal("INVALID_ARGUMENT", () => prepareScope({ kind: "activePath", leafNodeId: "" })).argument,
-    "scope.leafNodeId",
-  );
 });

@@ -153,3 +153,37 @@ export function refusal<Code extends StoreErrorCode>(code: Code, work: () => unk
   }
   return assert.fail(`expected ${code}`);
 }
+
+/** Prepares a commit with the bench's limits. */
+export const prepare = (commit: unknown) =>
+  prepareCommit(commit, SESSION, { maxCommitBytes: MAX_COMMIT_BYTES });
+
+/** A commit with one field replaced, by path. */
+export function withField(
+  path: string,
+  value: unknown,
+  base: RuntimeCommit = append([message("n", "hi")], "n"),
+): unknown {
+  const commit = structuredClone(base);
+  const keys = path.split(/[.[\]]+/).filter((key) => key !== "");
+  let at = commit as unknown as Record<string, unknown>;
+  for (const key of keys.slice(0, -1)) {
+    at[key] ??= {};
+    at = at[key] as Record<string, unknown>;
+  }
+  at[keys.at(-1) as string] = value;
+  return commit;
+}
+
+/** An approach with every counter set. */
+export const OBSERVATIONAL_MEMORY = {
+  kind: "observational_memory",
+  observationMessageTokens: 1,
+  observationBufferTokens: 2,
+  observationBlockAfterTokens: 3,
+  observationMaxTokensPerBatch: 4,
+  previousObserverTokens: 5,
+  reflectionObservationTokens: 6,
+  reflectionBufferActivationBps: 7,
+  reflectionBlockAfterTokens: 8,
+};

@@ -1,0 +1,96 @@
+/** What reads answer. Sequences of operations are read back in apply.test.ts. */
+import { strict as assert } from "node:assert";
+import { test } from "node:test";
+import fc from "fast-check";
+import { readGraph, readNode } from "../../src/session/read.ts";
+import type { SessionNodeRecord } from "../../src/session/types.ts";
+import { normal, payloads } from "./payloads.ts";
+import { append, commitOf, message, node, SessionBench } from "./session-bench.ts";
+
+test("the full graph gives live nodes in insertion order and the head's leaf", () => {
+  const bench = new SessionBench();
+  const nodes = [message("c", "x"), node("a", "c"), message("b", "y", { parent: "c" })];
+  bench.commit(append(nodes, "a"));
+  assert.deepStrictEqual(bench.graph(), { nodes, leafNodeId: "a" });
+});
+
+test("an active path is given root first; without a leaf it is the head's", () => {
+  const bench = new SessionBench();
+  bench.commit(append([node("a"), node("b", "a"), node("c", "b"), node("x", "a")], "c"));
+  assert.deepEqual(bench.ids({ kind: "activePath" }), ["a", "b", "c"]);
+  assert.deepEqual(bench.ids({ kind: "activePath", leafNodeId: "x" }), ["a", "x"]);
+});
+
+test("without a leaf of the head the active path is an empty graph without leaf", () => {
+  const bench = new SessionBench();
+  bench.commit(append([node("a")]));
+  assert.deepStrictEqual(bench.graph({ kind: "activePath" }), { nodes: [] });
+});
+
+test("an unknown or tombstoned leaf gives zero nodes and the leaf that was asked for", () => {
+  const bench = new SessionBench();
+  bench.commit(append([node("a"), node("b", "a")], "a"));
+  bench.tombstone("b");
+  for (const leafNodeId of ["b", "nowhere"]) {
+    assert.deepStrictEqual(bench.graph({ kind: "activePath", leafNodeId }), { nodes: [], leafNodeId });
+  }
+});
+
+test("a path ends below a missing or tombstoned parent", () => {
+  const bench = new SessionBench("permissive");
+  bench.commit(append([node("a", "missing"), node("b", "a"), node("c", "b"), node("d", "c")], "d"));
+  assert.deepEqual(bench.ids({ kind: "activePath" }), ["a", "b", "c", "d"]);
+  bench.tombstone("b");
+  assert.deepEqual(bench.ids({ kind: "activePath" }), ["c", "d"]);
+});
+
+test("only a read by active path is partial", () => {
+  const { state } = new SessionBench();
+  assert.equal(readGraph(state, { kind: "fullGraph" }).graphIsPartial, false);
+  assert.equal(readGraph(state, { kind: "activePath" }).graphIsPartial, true);
+});
+
+test("a node is found on or off the active path, and not when it is tombstoned or unknown", () => {
+  const bench = new SessionBench();
+  bench.commit(append([node("a"), node("b"), node("c")], "a"));
+  bench.tombstone("c");
+  assert.deepStrictEqual(readNode(bench.state, "b"), node("b"));
+  assert.equal(readNode(bench.state, "c"), undefined);
+  assert.equal(readNode(bench.state, "nowhere"), undefined);
+});
+
+test("what a read answers is mutable and aliases nothing", () => {
+  const bench = new SessionBench();
+  const mine = message("a", "before");
+  bench.commit(append([mine], "a"));
+  const first = bench.graph();
+  const [read] = first.nodes as { event: { conversation: { parts: { content: string }[] } } }[];
+  assert.ok(read?.event.conversation.parts[0]);
+  read.event.conversation.parts[0].content = "after";
+  first.nodes.push(node("x"));
+  assert.deepStrictEqual(bench.graph(), { nodes: [message("a", "before")], leafNodeId: "a" });
+  bench.commit(commitOf());
+});
+
+test("any event and any plugin body comes back unharmed, in plain objects", () => {
+  fc.assert(
+    fc.property(payloads, payloads, fc.string({ unit: "binary" }), (value, body, text) => {
+      const nodes = [
+        { nodeId: "e", timestamp: `${text}\ud800`, kind: "event", event: { unknownShape: value } },
+        { nodeId: "p", parentNodeId: "e", timestamp: text, kind: "plugin", pluginType: text, body },
+      ] as SessionNodeRecord[];
+      const bench = new SessionBench();
+      bench.commit(append(nodes));
+      const read = bench.graph().nodes;
+      assert.deepStrictEqual(read, normal(nodes));
+      assert.deepEqual(Object.keys(read[1] ?? {}), [
+        "nodeId",
+        "parentNodeId",
+        "timestamp",
+        "kind",
+        "pluginType",
+        "body",
+      ]);
+    }),
+  );
+});
