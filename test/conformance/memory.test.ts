@@ -9,5 +9,5 @@ conformance(
     reopen: (store) => Promise.resolve(store),
     discard: (store) => store.close(),
   },
-  { reopen: false, histories: 60 },
+  { reopen: false, recheck: "everyWay", histories: 60 },
 );

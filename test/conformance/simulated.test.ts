@@ -25,5 +25,5 @@ conformance(
     },
     discard: (store) => store.close(),
   },
-  { reopen: true, histories: 40 },
+  { reopen: true, recheck: "everyWay", histories: 40 },
 );

@@ -211,7 +211,7 @@ test("a full disk is STORE_FULL before anything is written, reads go on, and roo
   const { memory, vfs, store } = await openFaulty();
   const progress = new Progress();
   await sendNext(store, "root", progress);
-  vfs.inject({ operation: "open", errno: "ENOSPC", path: /wal/, times: "forever" });
+  // Segments are made under a temporary name, so this is a disk that has no room for another one.
   vfs.inject({ operation: "write", errno: "ENOSPC", path: /\.tmp/, times: "forever" });
   let full: unknown;
   for (let turn = 0; turn < 600 && full === undefined; turn++) {
