@@ -39,7 +39,7 @@ export class Collector {
     for (const ref of refs) this.#pinned.add(ref);
   }
 
-  /** Ends a running gc behind its current slice; what was published stays. */
+  /** Ends a gc that nobody waits for behind its current slice; what was published stays. */
   cancel(): void {
     this.#cancelled = true;
   }
@@ -47,7 +47,7 @@ export class Collector {
   async run(reason: GcReason): Promise<GcReport> {
     const started = this.#options.clock.now();
     try {
-      const { report, freedBytes } = await this.#collect();
+      const { report, freedBytes } = await this.#collect(reason);
       this.counters.count++;
       if (reason === "garbage") this.counters.automatic++;
       this.counters.deletedBlobs += report.deletedBlobCount;
@@ -63,7 +63,7 @@ export class Collector {
     }
   }
 
-  async #collect(): Promise<{ report: GcReport; freedBytes: number }> {
+  async #collect(reason: GcReason): Promise<{ report: GcReport; freedBytes: number }> {
     const publisher = this.#publisher;
     const marked = await publisher.exclusive.run(async () => {
       this.#pinned = new Set();
@@ -74,7 +74,7 @@ export class Collector {
     let deletedBlobCount = 0;
     let freedBytes = 0;
     for (const slice of marked.slices) {
-      if (this.#cancelled) break;
+      if (this.#cancelled && reason === "garbage") break;
       const pinned = this.#checkPinned();
       const swept = await publisher.exclusive.run(() => publisher.sweep(marked, slice, pinned));
       deletedBlobCount += swept.deletedBlobCount;

@@ -54,7 +54,7 @@ export class SerialJob<Reason extends string, Value> {
     }));
   }
 
-  /** Lets a running piece end and begins no other; waiting requests are refused. */
+  /** Ends when the running piece and those already waited for are done; later requests are refused. */
   stop(): Promise<void> {
     return new Promise((resolve) => this.#actor.send({ type: "stop", onStopped: resolve }));
   }
@@ -125,7 +125,11 @@ function createJobMachine<Reason extends string, Value>(
           },
         },
         on: {
-          request: [{ guard: ({ event }) => event.request.reply !== undefined, actions: "enqueue" }, {}],
+          request: [
+            { guard: () => stops.length > 0, actions: "refuse" },
+            { guard: ({ event }) => event.request.reply !== undefined, actions: "enqueue" },
+            {},
+          ],
         },
         states: {
           going: { on: { stop: { target: "last", actions: "rememberStop" } } },
@@ -134,8 +138,8 @@ function createJobMachine<Reason extends string, Value>(
       },
       decide: {
         always: [
-          { guard: () => stops.length > 0, target: "stopped" },
           { guard: "hasWaiting", target: "working" },
+          { guard: () => stops.length > 0, target: "stopped" },
           { target: "idle" },
         ],
       },

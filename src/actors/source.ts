@@ -47,7 +47,9 @@ export class Source {
   /** The durable state of a session: its head and pages, then its records beyond the snapshot. */
   load(sessionId: string): SessionState {
     const { receiptsKept, tail } = this.#parts;
-    let state = this.view.loadState(sessionId, receiptsKept) ?? emptySession(sessionId, receiptsKept);
+    const olderReceipts = () => this.view.receipts(sessionId);
+    let state =
+      this.view.loadState(sessionId, receiptsKept, olderReceipts) ?? emptySession(sessionId, receiptsKept);
     tail.forEachRecord(sessionId, (lsn, segment, offset) => {
       if (lsn <= state.lastLsn) return;
       state = this.#applyAt(state, lsn, segment, offset);

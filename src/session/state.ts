@@ -97,16 +97,23 @@ export class ReceiptTable {
   }
 
   add(receipt: Receipt): void {
-    this.#byOperation.set(receipt.operationId, receipt);
+    this.#put(receipt);
     this.#forget();
+  }
+
+  /** A Map keeps the place of a key that is set again; an id used again counts as new. */
+  #put(receipt: Receipt): void {
+    this.#byOperation.delete(receipt.operationId);
+    this.#byOperation.set(receipt.operationId, receipt);
   }
 
   #loadOlder(): void {
     if (this.#older === undefined) return;
     const made = this.#byOperation;
-    this.#byOperation = new Map(this.#older().map((receipt) => [receipt.operationId, receipt]));
+    this.#byOperation = new Map();
+    for (const receipt of this.#older()) this.#put(receipt);
     this.#older = undefined;
-    for (const receipt of made.values()) this.#byOperation.set(receipt.operationId, receipt);
+    for (const receipt of made.values()) this.#put(receipt);
     this.#forget();
   }
 

@@ -52,7 +52,12 @@ export function foldSession(
   const start =
     before === undefined
       ? emptySession(sessionId, receiptsKept)
-      : stateFromHead(before, store, { receiptsKept, nodes: onlyAppends ? "none" : "all" });
+      : stateFromHead(before, store, {
+          receiptsKept,
+          nodes: onlyAppends ? "none" : "all",
+          // Applying only adds receipts; it looks none up.
+          olderReceipts: () => [],
+        });
   const stored = [...start.nodes.entries];
   const wasHidden = stored.map((_, slot) => !isLive(start, slot));
   let state = start;

@@ -156,17 +156,24 @@ export function receiptFromItem(item: unknown): Receipt {
   };
 }
 
-/** The head as a state; with `isTailOnly` without its stored nodes, for a fold that only appends. */
+export interface HeadLoadOptions {
+  readonly receiptsKept: number;
+  /** "none" for a fold that only appends. */
+  readonly nodes: "all" | "none";
+  /** Answers the stored receipts when one is first looked up; the snapshot may be another by then. */
+  readonly olderReceipts: () => readonly Receipt[];
+}
+
+/** The head as a state. */
 export function stateFromHead(
   stored: StoredHead,
   store: Pick<PageStore, "read">,
-  options: { readonly receiptsKept: number; readonly nodes: "all" | "none" },
+  options: HeadLoadOptions,
 ): SessionState {
   const nodes = new NodeTable();
   if (options.nodes === "all")
     for (const item of readItems(stored.nodes, store)) nodes.push(entryFromItem(item));
   const { sessionId, deleted, head, meta, picker, ledger, lastCommitLsn, lastLsn, receipts } = stored;
-  const older = (): Receipt[] => [...readItems(receipts, store)].map(receiptFromItem);
   return {
     sessionId,
     deleted,
@@ -177,9 +184,17 @@ export function stateFromHead(
     nodes,
     length: nodes.entries.length,
     hiddenCount: options.nodes === "all" ? stored.hiddenCount : 0,
-    receipts: new ReceiptTable(options.receiptsKept, receipts.length === 0 ? undefined : older),
+    receipts: new ReceiptTable(
+      options.receiptsKept,
+      receipts.length === 0 ? undefined : options.olderReceipts,
+    ),
     ordinal: 0,
     lastCommitLsn,
     lastLsn,
   };
+}
+
+/** The stored receipts, oldest first. */
+export function readReceipts(stored: StoredHead, store: Pick<PageStore, "read">): Receipt[] {
+  return [...readItems(stored.receipts, store)].map(receiptFromItem);
 }

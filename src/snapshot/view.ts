@@ -9,13 +9,14 @@
 import { assert } from "../assert.ts";
 import { isStoreError, storeError } from "../errors.ts";
 import { type BlobRef, refToBytes } from "../ids.ts";
-import type { SessionState } from "../session/state.ts";
+import type { Receipt, SessionState } from "../session/state.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import { corruptFile } from "./block-file.ts";
-import { type StoredHead, stateFromHead } from "./head.ts";
+import { readReceipts, type StoredHead, stateFromHead } from "./head.ts";
 import { compareListKeys, HeadsFileReader, type ListKey } from "./heads-file.ts";
 import { type FileEntry, headsPath, type Manifest, packPath } from "./manifest.ts";
 import { type PackEntry, type PackKind, PackReader } from "./pack.ts";
+import type { PageStore } from "./pages.ts";
 
 interface Shared<Reader> {
   readonly reader: Reader;
@@ -107,21 +108,35 @@ export class SnapshotView {
     return undefined;
   }
 
-  /** The session with all its nodes; receipts are read when they are first looked up. */
-  loadState(sessionId: string, receiptsKept: number): SessionState | undefined {
+  /**
+   * The session with all its nodes. `olderReceipts` answers its stored receipts when one is first looked up:
+   * it must ask the newest view then, because a gc may have removed the pages this one names.
+   */
+  loadState(
+    sessionId: string,
+    receiptsKept: number,
+    olderReceipts: () => readonly Receipt[],
+  ): SessionState | undefined {
     const stored = this.head(sessionId);
     if (stored === undefined) return undefined;
-    const read = (ref: BlobRef): Uint8Array => this.readPage(ref, sessionId);
+    return this.#withPages(sessionId, (store) =>
+      stateFromHead(stored, store, { receiptsKept, nodes: "all", olderReceipts }),
+    );
+  }
+
+  /** The stored receipts of a session, oldest first. */
+  receipts(sessionId: string): Receipt[] {
+    const stored = this.head(sessionId);
+    return stored === undefined ? [] : this.#withPages(sessionId, (store) => readReceipts(stored, store));
+  }
+
+  #withPages<Value>(sessionId: string, work: (store: Pick<PageStore, "read">) => Value): Value {
     try {
-      return stateFromHead(stored, { read }, { receiptsKept, nodes: "all" });
+      return work({ read: (ref) => this.readPage(ref, sessionId) });
     } catch (error) {
       if (isStoreError(error)) throw error;
-      throw corruptFile(
-        `${this.root}/blobs`,
-        0,
-        `a page of session "${sessionId}" cannot be read: ${(error as Error).message}`,
-        sessionId,
-      );
+      const problem = `a page of session "${sessionId}" cannot be read: ${(error as Error).message}`;
+      throw corruptFile(`${this.root}/blobs`, 0, problem, sessionId);
     }
   }
 

@@ -24,7 +24,10 @@ test("defaults are those of the contract", () => {
 });
 
 test("a trigger that is left out is off, and false turns all off", () => {
-  assert.deepEqual(resolveOptions({ snapshot: { logBytes: 5 } }).snapshot, { logBytes: 5, intervalMs: undefined });
+  assert.deepEqual(resolveOptions({ snapshot: { logBytes: 5 } }).snapshot, {
+    logBytes: 5,
+    intervalMs: undefined,
+  });
   assert.equal(resolveOptions({ snapshot: false }).snapshot, undefined);
   assert.equal(resolveOptions({ gc: false }).gc, undefined);
 });
@@ -57,7 +60,8 @@ for (const [index, [option, options]] of BAD.entries()) {
   test(`a bad ${option} is refused by name (case ${index + 1})`, () => {
     assert.throws(
       () => resolveOptions(options as StoreOptions),
-      (error) => isStoreError(error, "INVALID_OPTION") && error.option === option && error.message.includes(option),
+      (error) =>
+        isStoreError(error, "INVALID_OPTION") && error.option === option && error.message.includes(option),
     );
   });
 }

@@ -33,7 +33,10 @@ test("callers that come while a run goes on share the following one", async () =
   runs[0]?.resolve(1);
   assert.equal(await first, 1);
   await turns();
-  assert.deepEqual(runs.map((run) => run.reason), ["a", "b"]);
+  assert.deepEqual(
+    runs.map((run) => run.reason),
+    ["a", "b"],
+  );
   runs[1]?.resolve(2);
   assert.deepEqual(await Promise.all([second, third]), [2, 2]);
 });
@@ -60,19 +63,25 @@ test("a failure answers its callers, is reported, and the next run is a new chan
   assert.equal(await next, 7);
 });
 
-test("stop lets the running piece end, refuses those that wait and those that come later", async () => {
+test("stop finishes what runs and what waits, and refuses what comes later", async () => {
   const { job, runs } = startJob();
   const running = job.ask("a");
   const waiting = job.ask("b");
   const stopped = job.stop();
-  const refused = assert.rejects(waiting, (error) => isStoreError(error, "STORE_CLOSED"));
+  const refused = assert.rejects(job.ask("late"), (error) => isStoreError(error, "STORE_CLOSED"));
   runs[0]?.resolve(3);
   assert.equal(await running, 3);
+  await turns();
+  runs[1]?.resolve(4);
+  assert.equal(await waiting, 4);
   await stopped;
   await refused;
   await assert.rejects(job.ask("c"), (error) => isStoreError(error, "STORE_CLOSED"));
   await job.stop();
-  assert.equal(runs.length, 1);
+  assert.deepEqual(
+    runs.map((run) => run.reason),
+    ["a", "b"],
+  );
 });
 
 test("stop of an idle job is answered at once", async () => {

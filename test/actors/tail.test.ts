@@ -22,10 +22,13 @@ test("records of a session come back in LSN order, across a cut", () => {
     [1, 7, 4096],
     [3, 8, 4096],
   ]);
-  assert.deepEqual([...tail.sessions()], [
-    ["a", 3],
-    ["b", 0],
-  ]);
+  assert.deepEqual(
+    [...tail.sessions()],
+    [
+      ["a", 3],
+      ["b", 0],
+    ],
+  );
 });
 
 test("drop forgets what the snapshot covers and keeps what came behind the cut", () => {
