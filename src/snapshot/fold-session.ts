@@ -123,7 +123,7 @@ function deletedHead(state: SessionState, before: StoredHead | undefined, store:
     meta: undefined,
     picker: { firstUserMessage: "", userMessageCount: 0 },
     ledger: [],
-    lastCommitLsn: 0,
+    lastCommitLsn: state.lastCommitLsn,
     lastLsn: state.lastLsn,
     hiddenCount: 0,
     nodes: [],

@@ -167,26 +167,17 @@ export class SnapshotFixture {
   /** The same records applied directly, by session. */
   readonly states = new Map<string, SessionState>();
   readonly #log: Log;
-  readonly #turns: (() => void)[];
 
-  private constructor(
-    vfs: MemoryVfs,
-    receiptsKept: number,
-    log: Log,
-    manifest: Manifest,
-    turns: (() => void)[],
-  ) {
+  private constructor(vfs: MemoryVfs, receiptsKept: number, log: Log, manifest: Manifest) {
     this.vfs = vfs;
     this.receiptsKept = receiptsKept;
     this.manifest = manifest;
     this.#log = log;
-    this.#turns = turns;
   }
 
   static async create(options: SnapshotFixtureOptions = {}): Promise<SnapshotFixture> {
     const vfs = options.vfs ?? new MemoryVfs({ crashable: false });
     makeDirectories(vfs);
-    const turns: (() => void)[] = [];
     const config: LogConfig = {
       vfs,
       directory: `${ROOT}/wal`,
@@ -195,7 +186,6 @@ export class SnapshotFixture {
       sync: "always",
       syncIntervalMs: 100,
       mode: "inline",
-      schedule: (turn) => void turns.push(turn),
       ringBytes: 64 * 1024,
     };
     const start = createLog(config);
@@ -216,7 +206,7 @@ export class SnapshotFixture {
       failed: (error: StoreError) => assert.fail(error),
     };
     const { log } = await openLog(config, start, () => {}, listener);
-    return new SnapshotFixture(vfs, options.receiptsKept ?? 1000, log, manifest, turns);
+    return new SnapshotFixture(vfs, options.receiptsKept ?? 1000, log, manifest);
   }
 
   get lastLsn(): number {
@@ -225,9 +215,7 @@ export class SnapshotFixture {
 
   /** Appends to the log without applying. */
   appendRaw(record: LogRecord): number {
-    const lsn = this.#log.append(encodeRecord(record));
-    this.#settle();
-    return lsn;
+    return this.#log.append(encodeRecord(record));
   }
 
   /** Appends records and applies them, as a live store does. */
@@ -251,9 +239,7 @@ export class SnapshotFixture {
   }
 
   async fold(compression: "none" | "balanced" | "compact" = "balanced"): Promise<FoldOutput> {
-    const rolled = this.#log.roll();
-    this.#settle();
-    const until = await rolled;
+    const until = await this.#log.roll();
     return fold(this.vfs, {
       root: ROOT,
       manifest: this.manifest,
@@ -293,7 +279,7 @@ export class SnapshotFixture {
 
   load(sessionId: string): SessionState | undefined {
     return this.read((view) => {
-      const state = view.loadState(sessionId, this.receiptsKept);
+      const state = view.loadState(sessionId, this.receiptsKept, () => view.receipts(sessionId));
       // Receipts are read lazily: have it done while the view is open.
       state?.receipts.find("no such operation");
       return state;
@@ -301,12 +287,6 @@ export class SnapshotFixture {
   }
 
   async close(): Promise<void> {
-    const closed = this.#log.close();
-    this.#settle();
-    await closed;
-  }
-
-  #settle(): void {
-    for (let turn = this.#turns.shift(); turn !== undefined; turn = this.#turns.shift()) turn();
+    await this.#log.close();
   }
 }
