@@ -14,7 +14,7 @@ import { type Actor, type AnyEventObject, fromCallback } from "xstate";
 import { assert } from "../assert.ts";
 import { type StoreError, storeError, toStoreError } from "../errors.ts";
 import type { Lsn } from "../ids.ts";
-import { encodeRecord, type SessionRecord } from "../session/record.ts";
+import { encodeRecordTransient, type SessionRecord } from "../session/record.ts";
 import type { Log } from "../wal/log.ts";
 import { blobPayloads, type NewBlob } from "./blob-frames.ts";
 import type { Tail } from "./tail.ts";
@@ -104,7 +104,7 @@ class WriteQueue {
     }
     try {
       for (const blob of write.blobs) this.#appendBlob(blob);
-      const payload = encodeRecord(write.record);
+      const payload = encodeRecordTransient(write.record);
       write.lsn = this.#log.append(payload);
       const { record, lsn } = write;
       this.#placed.push((segment, offset) =>

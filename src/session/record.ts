@@ -5,7 +5,7 @@
  * Bytes: one msgpack array, `[kind, sessionId | digest, …]`; see docs/format.md. Payload bytes of nodes and
  * values are carried as msgpack binaries, so that a reader that only routes records decodes no payload.
  */
-import { pack, unpack } from "../codec.ts";
+import { pack, packTransient, unpack } from "../codec.ts";
 import { type BlobRef, refFromBytes, refToBytes } from "../ids.ts";
 import type { PickerState } from "./state.ts";
 import type { PersistedSessionConfig, SessionMeta, TokenLedgerEntry, TokenUsage } from "./types.ts";
@@ -96,6 +96,11 @@ const COMMIT_LAYOUT = 1;
 
 export function encodeRecord(record: LogRecord): Uint8Array {
   return pack(toWire(record));
+}
+
+/** As `encodeRecord` without the copy: valid only until the next encoding. The log copies it into its ring. */
+export function encodeRecordTransient(record: LogRecord): Uint8Array {
+  return packTransient(toWire(record));
 }
 
 function toWire(record: LogRecord): unknown[] {
