@@ -161,9 +161,7 @@ class History {
           this.#fixture.store.gc().then((report) => assert.ok(report.rootCount <= SESSIONS.length)),
         );
       case "list":
-        return this.#later(
-          listed(this.#fixture.store).then((entries) => assert.ok(entries.length <= SESSIONS.length)),
-        );
+        return this.#later(this.#list());
       case "pause":
         for (let turn = 0; turn < step.turns; turn++) await new Promise(setImmediate);
         return;
@@ -251,6 +249,15 @@ class History {
           model.floor = Math.max(model.floor, at);
         }),
     );
+  }
+
+  /** A walk through the list that close overtakes ends with STORE_CLOSED: nobody knows when it would end. */
+  async #list(): Promise<void> {
+    try {
+      assert.ok((await listed(this.#fixture.store)).length <= SESSIONS.length);
+    } catch (error) {
+      if (!isStoreError(error, "STORE_CLOSED")) throw error;
+    }
   }
 
   async #check(): Promise<void> {

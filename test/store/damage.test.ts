@@ -205,6 +205,17 @@ test("a removed file is harmless or refused by name", async () => {
   }
 });
 
+test("losing the newest manifest costs nothing: the older generation and its longer log have it all", async () => {
+  const { files, vfs } = await base();
+  const newest = files.filter((path) => path.includes("/manifest-")).at(-1);
+  assert.ok(newest);
+  const removed = await copyWith((damaged) => void damaged.remove(newest));
+  assert.deepEqual(await look(removed, `${newest} removed`), { refused: [], verified: true });
+  const { length } = wholeOf(vfs, newest);
+  const zeroed = await copyWith((damaged) => overwrite(damaged, newest, new Uint8Array(length), 0));
+  assert.deepEqual((await look(zeroed, `${newest} zeroed`)).refused, []);
+});
+
 test("all files of one kind removed are refused, never an empty store", async () => {
   const { files } = await base();
   for (const kind of [/\/manifest-/, /\/wal\/.*\.wal$/, /\/heads\//, /\/blobs\//]) {
