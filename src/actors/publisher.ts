@@ -41,6 +41,8 @@ export class Publisher {
   #previous: Manifest | undefined;
   #highestNumber: number;
   #view: SnapshotView;
+  /** Packs that the running gc has yet to sweep, or has swept. */
+  #marked: readonly number[] = [];
   /** Digests that a publication under way removes, ascending. */
   #condemned: Uint8Array | undefined;
 
@@ -87,13 +89,16 @@ export class Publisher {
       until,
       receiptsKept: options.receiptsKept,
       compression: options.blobCompression,
+      packsLeftAlone: this.#marked,
     });
     await this.#publish(edit, { onSwap, scrub: false });
     return { sessions, foldedBytes };
   }
 
-  mark(): Promise<Marks> {
-    return this.#pool.run("mark", { root: this.#parts.root, manifest: this.#manifest });
+  async mark(): Promise<Marks> {
+    const marks = await this.#pool.run("mark", { root: this.#parts.root, manifest: this.#manifest });
+    this.#marked = marks.slices.flat();
+    return marks;
   }
 
   /** Rewrites a slice of packs without what is dead, unless a commit named some of it: then that stays. */
@@ -137,6 +142,7 @@ export class Publisher {
   /** One heads file without shadowed heads, published twice so that the older generation is clean as well. */
   async finishCollection(deadAtMark: number): Promise<void> {
     const { root } = this.#parts;
+    this.#marked = [];
     const deadBytes = Math.max(0, this.#manifest.deadBytes - deadAtMark);
     if (this.#manifest.heads.length > 1) {
       const edit = await this.#pool.run("mergeHeads", { root, manifest: this.#manifest });

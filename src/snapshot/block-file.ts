@@ -10,13 +10,15 @@
  * ```
  *
  * 1. No byte is outside a checksum: whatever is damaged is CORRUPT naming file and offset, never other data.
- * 2. A writer syncs every slice it writes, so that a commit's sync never waits behind a large one.
+ * 2. A reader throws CORRUPT, FORMAT_UNSUPPORTED or STORE_IO and nothing else, whatever a file holds: also one
+ *    whose checksums are right and whose content makes no sense.
+ * 3. A writer syncs every slice it writes, so that a commit's sync never waits behind a large one.
  */
-import { assert } from "../assert.ts";
 import { crc32 } from "../checksum.ts";
 import { pack, unpack } from "../codec.ts";
-import { type StoreError, storeError } from "../errors.ts";
+import { isStoreError, type StoreError, storeError } from "../errors.ts";
 import { MAINTENANCE_SLICE_BYTES } from "../limits.ts";
+import { asArray, asNumber } from "../session/record.ts";
 import type { Vfs, VfsFile } from "../vfs/vfs.ts";
 import { removeLeftovers } from "./leftovers.ts";
 
@@ -45,6 +47,31 @@ export interface FileIdentity {
 export function corruptFile(file: string, offset: number, problem: string, sessionId?: string): StoreError {
   const fields = sessionId === undefined ? { file, offset } : { file, offset, sessionId };
   return storeError("CORRUPT", fields, `${file} is damaged at ${offset}: ${problem}`);
+}
+
+/** Reads decoded bytes with `read`; what that cannot make sense of is CORRUPT there. */
+export function understand<Value>(
+  file: string,
+  offset: number,
+  read: () => Value,
+  sessionId?: string,
+): Value {
+  try {
+    return read();
+  } catch (error) {
+    if (isStoreError(error)) throw error;
+    throw corruptFile(file, offset, `it makes no sense: ${(error as Error).message}`, sessionId);
+  }
+}
+
+/** `[offset, length, offset, length, …]` as places. Throws a plain Error on anything else. */
+export function placesFromWire(value: unknown): BlockPlace[] {
+  const flat = asArray(value, "places").map((item) => asNumber(item, "place"));
+  if (flat.length % 2 !== 0) throw new Error("a place has no length");
+  return Array.from({ length: flat.length / 2 }, (_, i) => ({
+    offset: flat[2 * i] as number,
+    length: flat[2 * i + 1] as number,
+  }));
 }
 
 /** Writes a new file from front to back, in synced slices. Abandon it with `abort`. */
@@ -120,16 +147,20 @@ export class BlockFileWriter {
 }
 
 /** Reads an immutable file; every block is verified each time it is read. */
-export class BlockFileReader {
+export class BlockFileReader<Footer> {
   readonly path: string;
   readonly size: number;
-  readonly footer: unknown;
-  /** Where the footer block begins: blocks lie between the header and here. */
-  readonly footerOffset: number;
+  readonly footer: Footer;
   readonly #file: VfsFile;
 
-  /** Checks header, size, trailer and footer. Throws CORRUPT, FORMAT_UNSUPPORTED or STORE_IO. */
-  constructor(vfs: Vfs, path: string, identity: FileIdentity, expectedSize: number) {
+  /** Checks header, size, trailer and footer, which `readFooter` understands or throws. */
+  constructor(
+    vfs: Vfs,
+    path: string,
+    identity: FileIdentity,
+    expectedSize: number,
+    readFooter: (wire: unknown) => Footer,
+  ) {
     this.path = path;
     this.#file = vfs.open(path, "read");
     try {
@@ -139,14 +170,10 @@ export class BlockFileReader {
       }
       checkHeader(path, this.#read(0, FILE_HEADER_BYTES), identity);
       const trailerOffset = this.size - FILE_TRAILER_BYTES;
-      const footer = decodeTrailer(
-        path,
-        trailerOffset,
-        this.#read(trailerOffset, FILE_TRAILER_BYTES),
-        identity,
-      );
-      this.footerOffset = footer.offset;
-      this.footer = this.decode(footer.offset, this.block(footer));
+      const trailer = this.#read(trailerOffset, FILE_TRAILER_BYTES);
+      const place = decodeTrailer(path, trailerOffset, trailer, identity);
+      const wire = this.decode(place.offset, this.block(place));
+      this.footer = understand(path, place.offset, () => readFooter(wire));
     } catch (error) {
       this.#file.close();
       throw error;
@@ -155,7 +182,8 @@ export class BlockFileReader {
 
   /** Payload of a block, verified. A fresh buffer. */
   block({ offset, length }: BlockPlace, sessionId?: string): Buffer {
-    if (offset < FILE_HEADER_BYTES || offset + BLOCK_PREFIX_BYTES + length > this.size - FILE_TRAILER_BYTES) {
+    const end = offset + BLOCK_PREFIX_BYTES + length;
+    if (offset < FILE_HEADER_BYTES || length < 0 || end > this.size - FILE_TRAILER_BYTES) {
       throw corruptFile(this.path, offset, "a block lies outside the file", sessionId);
     }
     const bytes = this.#read(offset, BLOCK_PREFIX_BYTES + length);
@@ -166,17 +194,6 @@ export class BlockFileReader {
       throw corruptFile(this.path, offset, "a block fails its checksum", sessionId);
     }
     return payload;
-  }
-
-  /** Every block before the footer, in order, verified. */
-  *blocks(): Generator<{ readonly place: BlockPlace; readonly payload: Buffer }> {
-    let offset = FILE_HEADER_BYTES;
-    while (offset < this.footerOffset) {
-      const length = this.#read(offset, 4).readUInt32LE(0);
-      const place = { offset, length };
-      yield { place, payload: this.block(place) };
-      offset += BLOCK_PREFIX_BYTES + length;
-    }
   }
 
   /** Decodes a verified block; what cannot be decoded is CORRUPT at its offset. */
@@ -249,8 +266,8 @@ function decodeTrailer(path: string, at: number, bytes: Buffer, { storeId }: Fil
   }
   if (!bytes.subarray(32, 48).equals(storeId))
     throw corruptFile(path, at, "its trailer belongs to another store");
-  const offset = Number(bytes.readBigUInt64LE(8));
-  const length = Number(bytes.readBigUInt64LE(16));
-  assert(Number.isSafeInteger(offset) && Number.isSafeInteger(length), "a verified trailer has sane numbers");
-  return { offset, length };
+  if (bytes.readBigUInt64LE(24) !== BigInt(at + FILE_TRAILER_BYTES))
+    throw corruptFile(path, at, "its trailer says another size");
+  // Too large a number loses digits here and lies outside the file all the same.
+  return { offset: Number(bytes.readBigUInt64LE(8)), length: Number(bytes.readBigUInt64LE(16)) };
 }

@@ -60,7 +60,7 @@ function checkHeads(vfs: Vfs, { root, manifest }: CheckInput, problems: Problems
 
 function checkHead(view: SnapshotView, stored: StoredHead): void {
   const { sessionId, head, nodes, receipts } = stored;
-  const store = { read: (ref: Parameters<SnapshotView["readPage"]>[0]) => view.readPage(ref, sessionId) };
+  const store = { read: (ref: Parameters<SnapshotView["readNamed"]>[0]) => view.readNamed(ref, sessionId) };
   for (const _page of pagesOf([...nodes, ...receipts], store));
   let items = 0;
   for (const _item of readItems(nodes, store)) items++;

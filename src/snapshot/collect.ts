@@ -9,7 +9,7 @@
  */
 import { decodeValue } from "../codec.ts";
 import { storeError } from "../errors.ts";
-import { type BlobRef, refToBytes } from "../ids.ts";
+import { type BlobRef, refFromBytes, refToBytes } from "../ids.ts";
 import { GC_SLICE_BYTES } from "../limits.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import { corruptFile } from "./block-file.ts";
@@ -36,9 +36,9 @@ export function mark(vfs: Vfs, { root, manifest }: MarkInput): Marks {
         markCheckpoint(view, bits, stored);
       }
       for (const page of pagesOf([...stored.nodes, ...stored.receipts], {
-        read: (ref) => view.readPage(ref, stored.sessionId),
+        read: (ref) => view.readNamed(ref, stored.sessionId),
       })) {
-        bits.mark(page.ref);
+        if (!bits.mark(page.ref)) throw missing(view, page.ref, stored.sessionId);
       }
     }
     return {
@@ -64,8 +64,7 @@ function* currentHeads(view: SnapshotView): Generator<StoredHead> {
 function markCheckpoint(view: SnapshotView, bits: MarkBits, { sessionId, head }: StoredHead): void {
   if (head === undefined) return;
   const { checkpointRef, refs } = head;
-  const manifest = view.readBlob(checkpointRef);
-  if (manifest === undefined) throw missing(view, checkpointRef, sessionId);
+  const manifest = view.readNamed(checkpointRef, sessionId);
   try {
     decodeValue(manifest);
   } catch (error) {
@@ -86,7 +85,7 @@ function missing(view: SnapshotView, ref: BlobRef, sessionId: string) {
   return storeError(
     "CORRUPT",
     { file, sessionId },
-    `blob ${ref} of session "${sessionId}" is in no pack; gc deletes nothing while something is missing`,
+    `value ${ref} of session "${sessionId}" is in no pack; gc deletes nothing while something is missing`,
   );
 }
 
@@ -161,6 +160,10 @@ export function sweep(vfs: Vfs, { root, manifest, packs, live }: SweepInput): Sw
   try {
     const swept = view.packs.filter((pack) => packs.includes(pack.number));
     const dead = deadEntries(swept, live);
+    // A value that lies elsewhere too is deleted with its last copy, or came back while the gc ran.
+    const elsewhere = view.packs.filter((pack) => !swept.includes(pack));
+    const isGone = (digest: Uint8Array): boolean =>
+      !elsewhere.some((pack) => pack.find(digest) !== undefined);
     const kept = manifest.packs.filter((pack) => !swept.some(({ number }) => number === pack.number));
     const rewritten = writeLive(vfs, view, swept, live);
     const before = manifest.packs
@@ -176,8 +179,8 @@ export function sweep(vfs: Vfs, { root, manifest, packs, live }: SweepInput): Sw
         deadBytes: manifest.deadBytes,
         nextFile: manifest.nextFile + (rewritten === undefined ? 0 : 1),
       },
-      dead: dead.digests,
-      deletedBlobCount: dead.blobs,
+      dead: new Uint8Array(Buffer.concat(dead.map(({ digest }) => digest))),
+      deletedBlobCount: dead.filter(({ digest, isBlob }) => isBlob && isGone(digest)).length,
       freedBytes: before - after,
     };
   } finally {
@@ -185,30 +188,22 @@ export function sweep(vfs: Vfs, { root, manifest, packs, live }: SweepInput): Sw
   }
 }
 
-function deadEntries(packs: readonly PackReader[], live: SweepInput["live"]) {
-  const found = new Map<string, { digest: Uint8Array; isBlob: boolean }>();
+interface DeadEntry {
+  readonly digest: Uint8Array;
+  /** A blob of the contract, not a page. */
+  readonly isBlob: boolean;
+}
+
+/** Unmarked values of these packs, each once, in the order of digests. */
+function deadEntries(packs: readonly PackReader[], live: SweepInput["live"]): DeadEntry[] {
+  const found = new Map<string, DeadEntry>();
   for (const pack of packs) {
-    for (const entry of pack.entries()) {
-      if (isMarked(live.get(pack.number), entry.index)) continue;
-      found.set(Buffer.from(entry.digest).toString("hex"), {
-        digest: entry.digest,
-        isBlob: entry.kind !== "page",
-      });
+    for (const { digest, kind, index } of pack.entries()) {
+      if (isMarked(live.get(pack.number), index)) continue;
+      found.set(refFromBytes(digest), { digest, isBlob: kind !== "page" });
     }
   }
-  const sorted = [...found.keys()]
-    .sort()
-    .map((key) => found.get(key))
-    .filter((entry) => entry !== undefined);
-  return {
-    digests: new Uint8Array(
-      Buffer.concat(
-        sorted.map(({ digest }) => digest),
-        sorted.length * DIGEST_BYTES,
-      ),
-    ),
-    blobs: sorted.filter(({ isBlob }) => isBlob).length,
-  };
+  return [...found.values()].sort((a, b) => Buffer.compare(a.digest, b.digest));
 }
 
 function writeLive(vfs: Vfs, view: SnapshotView, packs: readonly PackReader[], live: SweepInput["live"]) {

@@ -12,7 +12,14 @@ export class Filter {
   }
 
   static forKeys(count: number): Filter {
-    return new Filter(new Uint8Array(Math.max(8, Math.ceil((count * BITS_PER_KEY) / 8))));
+    return new Filter(new Uint8Array(bytesFor(count)));
+  }
+
+  /** The filter of a file of `count` keys. Throws a plain Error on another size, which would deny keys. */
+  static fromBytes(bytes: Uint8Array, count: number): Filter {
+    if (bytes.length !== bytesFor(count))
+      throw new Error(`the filter of ${count} keys has ${bytes.length} bytes`);
+    return new Filter(bytes);
   }
 
   add(key: Uint8Array): void {
@@ -37,6 +44,10 @@ export class Filter {
     }
     return true;
   }
+}
+
+function bytesFor(keys: number): number {
+  return Math.max(8, Math.ceil((keys * BITS_PER_KEY) / 8));
 }
 
 /** A second hash that is no linear relative of the CRC. */

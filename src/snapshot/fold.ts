@@ -46,7 +46,7 @@ export function fold(vfs: Vfs, input: FoldInput): FoldOutput {
       countDropped(builder, before, head);
       heads.push({ sessionId, lastCommitLsn: head.lastCommitLsn, bytes: encodeHead(head) });
     }
-    const packed = builder.finish(manifest.nextFile);
+    const packed = builder.finish(manifest.nextFile, input.packsLeftAlone);
     const merged = writeHeads(vfs, view, heads, packed);
     return {
       edit: {

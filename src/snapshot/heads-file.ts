@@ -17,6 +17,8 @@ import {
   type BlockPlace,
   corruptFile,
   type FileIdentity,
+  placesFromWire,
+  understand,
 } from "./block-file.ts";
 import { Filter } from "./filter.ts";
 import { decodeHead, type StoredHead } from "./head.ts";
@@ -124,30 +126,50 @@ export class HeadsFileWriter {
   }
 }
 
+interface HeadsFooter {
+  readonly count: number;
+  /** Of each block its first id and its place. */
+  readonly firstIds: readonly Buffer[];
+  readonly places: readonly BlockPlace[];
+  readonly filter: Filter;
+  /** Of each list block its first key and its place. */
+  readonly listFirsts: readonly ListKey[];
+  readonly listPlaces: readonly BlockPlace[];
+}
+
+/** Throws a plain Error on anything that no writer writes. */
+function footerFromWire(value: unknown): HeadsFooter {
+  const wire = asArray(value, "heads footer");
+  const count = asNumber(wire[0], "count");
+  const lsns = asArray(wire[4], "first LSNs");
+  const footer = {
+    count,
+    firstIds: asArray(wire[1], "first ids").map((id) => Buffer.from(asText(id, "id"))),
+    places: placesFromWire(wire[2]),
+    filter: Filter.fromBytes(asBytes(wire[3], "filter"), count),
+    listFirsts: asArray(wire[5], "list first ids").map((id, i) => ({
+      lastCommitLsn: asNumber(lsns[i], "first LSN"),
+      sessionId: asText(id, "id"),
+    })),
+    listPlaces: placesFromWire(wire[6]),
+  };
+  if (
+    footer.firstIds.length !== footer.places.length ||
+    footer.listFirsts.length !== footer.listPlaces.length
+  )
+    throw new Error("a block has no first key");
+  return footer;
+}
+
 export class HeadsFileReader {
   readonly number: number;
   readonly count: number;
-  readonly #file: BlockFileReader;
-  readonly #firstIds: readonly Buffer[];
-  readonly #places: readonly BlockPlace[];
-  readonly #filter: Filter;
-  readonly #listFirsts: readonly ListKey[];
-  readonly #listPlaces: readonly BlockPlace[];
+  readonly #file: BlockFileReader<HeadsFooter>;
 
   constructor(vfs: Vfs, path: string, identity: Omit<FileIdentity, "kind">, size: number) {
     this.number = identity.number;
-    this.#file = new BlockFileReader(vfs, path, { ...identity, kind: "heads" }, size);
-    const footer = asArray(this.#file.footer, "heads footer");
-    this.count = asNumber(footer[0], "count");
-    this.#firstIds = asArray(footer[1], "first ids").map((id) => Buffer.from(asText(id, "id")));
-    this.#places = placesFromWire(footer[2]);
-    this.#filter = new Filter(asBytes(footer[3], "filter"));
-    const lsns = asArray(footer[4], "first LSNs");
-    this.#listFirsts = asArray(footer[5], "list first ids").map((id, i) => ({
-      lastCommitLsn: asNumber(lsns[i], "first LSN"),
-      sessionId: asText(id, "id"),
-    }));
-    this.#listPlaces = placesFromWire(footer[6]);
+    this.#file = new BlockFileReader(vfs, path, { ...identity, kind: "heads" }, size, footerFromWire);
+    this.count = this.#file.footer.count;
   }
 
   get path(): string {
@@ -161,16 +183,19 @@ export class HeadsFileReader {
 
   getBytes(sessionId: string): Uint8Array | undefined {
     const key = Buffer.from(sessionId);
-    if (!this.#filter.mayHave(key)) return undefined;
-    const place =
-      this.#places[
-        lastNotAbove(this.#firstIds.length, (i) => Buffer.compare(this.#firstIds[i] as Buffer, key))
-      ];
+    const { filter, firstIds, places } = this.#file.footer;
+    if (!filter.mayHave(key)) return undefined;
+    const place = places[lastNotAbove(firstIds.length, (i) => Buffer.compare(firstIds[i] as Buffer, key))];
     if (place === undefined) return undefined;
-    const block = this.#block(place, sessionId);
-    for (let i = 0; i < block.length; i += 3)
-      if (block[i] === sessionId) return asBytes(block[i + 2], "head");
-    return undefined;
+    return this.#understand(
+      place,
+      (block) => {
+        for (let i = 0; i < block.length; i += 3)
+          if (block[i] === sessionId) return asBytes(block[i + 2], "head");
+        return undefined;
+      },
+      sessionId,
+    );
   }
 
   decode(sessionId: string, bytes: Uint8Array): StoredHead {
@@ -188,18 +213,12 @@ export class HeadsFileReader {
 
   /** Every head in the order of ids. */
   *scan(): Generator<HeadBytes> {
-    for (const place of this.#places) {
-      const block = this.#block(place);
-      for (let i = 0; i < block.length; i += 3) {
-        const lastCommitLsn = asNumber(block[i + 1], "LSN");
-        yield { sessionId: asText(block[i], "id"), lastCommitLsn, bytes: asBytes(block[i + 2], "head") };
-      }
-    }
+    for (const place of this.#file.footer.places) yield* this.#understand(place, headsFromWire);
   }
 
   /** Sessions by last commit, newest first, behind `after`. */
   *list(after: ListKey | undefined): Generator<ListKey> {
-    const firsts = this.#listFirsts;
+    const { listFirsts: firsts, listPlaces } = this.#file.footer;
     const from =
       after === undefined
         ? 0
@@ -207,10 +226,8 @@ export class HeadsFileReader {
             0,
             lastNotAbove(firsts.length, (i) => compareListKeys(firsts[i] as ListKey, after)),
           );
-    for (const place of this.#listPlaces.slice(from)) {
-      const block = this.#block(place);
-      for (let i = 0; i < block.length; i += 2) {
-        const key = { lastCommitLsn: asNumber(block[i], "LSN"), sessionId: asText(block[i + 1], "id") };
+    for (const place of listPlaces.slice(from)) {
+      for (const key of this.#understand(place, keysFromWire)) {
         if (after === undefined || compareListKeys(key, after) > 0) yield key;
       }
     }
@@ -220,16 +237,26 @@ export class HeadsFileReader {
     this.#file.close();
   }
 
-  #block(place: BlockPlace, sessionId?: string): unknown[] {
-    return asArray(this.#file.decode(place.offset, this.#file.block(place, sessionId)), "heads block");
+  /** What `read` makes of the items of a verified block. */
+  #understand<Value>(place: BlockPlace, read: (block: unknown[]) => Value, sessionId?: string): Value {
+    const payload = this.#file.block(place, sessionId);
+    const decode = (): Value => read(asArray(this.#file.decode(place.offset, payload), "block"));
+    return understand(this.path, place.offset, decode, sessionId);
   }
 }
 
-function placesFromWire(value: unknown): BlockPlace[] {
-  const flat = asArray(value, "places").map((place) => asNumber(place, "place"));
-  return Array.from({ length: flat.length / 2 }, (_, i) => ({
-    offset: flat[2 * i] as number,
-    length: flat[2 * i + 1] as number,
+function headsFromWire(block: unknown[]): HeadBytes[] {
+  return Array.from({ length: Math.ceil(block.length / 3) }, (_, i) => ({
+    sessionId: asText(block[3 * i], "id"),
+    lastCommitLsn: asNumber(block[3 * i + 1], "LSN"),
+    bytes: asBytes(block[3 * i + 2], "head"),
+  }));
+}
+
+function keysFromWire(block: unknown[]): ListKey[] {
+  return Array.from({ length: Math.ceil(block.length / 2) }, (_, i) => ({
+    lastCommitLsn: asNumber(block[2 * i], "LSN"),
+    sessionId: asText(block[2 * i + 1], "id"),
   }));
 }
 

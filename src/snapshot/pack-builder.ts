@@ -58,7 +58,7 @@ export class PackBuilder {
   /** Where the pages of one session are read and written. */
   pagesOf(sessionId: string): PageStore {
     return {
-      read: (ref) => this.#values.get(ref)?.bytes ?? this.#view.readPage(ref, sessionId),
+      read: (ref) => this.#values.get(ref)?.bytes ?? this.#view.readNamed(ref, sessionId),
       write: (bytes, ref) => {
         const known = this.#values.get(ref);
         if (known === undefined) this.#values.set(ref, { kind: "page", bytes, users: 1 });
@@ -86,9 +86,12 @@ export class PackBuilder {
     return bytes;
   }
 
-  finish(nextFile: number): PackedFiles {
+  /** `leftAlone` are packs that a running gc has marked: merged, they would be lost to its marks. */
+  finish(nextFile: number, leftAlone: readonly number[]): PackedFiles {
     const { manifest, root } = this.#view;
-    const small = manifest.packs.filter((pack) => pack.bytes < SMALL_PACK_BYTES);
+    const small = manifest.packs.filter(
+      ({ bytes, number }) => bytes < SMALL_PACK_BYTES && !leftAlone.includes(number),
+    );
     const merged =
       small.length >= MAX_SMALL_PACKS ? new Set(small.map((pack) => pack.number)) : new Set<number>();
     const kept = manifest.packs.filter((pack) => !merged.has(pack.number));

@@ -10,6 +10,7 @@
  * 2. A stored value is never larger than the raw one.
  */
 import { deflateSync, inflateSync } from "node:zlib";
+import { assert } from "../assert.ts";
 import { sha256 } from "../checksum.ts";
 import { type BlobRef, refFromBytes } from "../ids.ts";
 import { asArray, asBytes, asNumber, BLOB_KINDS, type BlobKind } from "../session/record.ts";
@@ -20,6 +21,7 @@ import {
   type BlockPlace,
   corruptFile,
   type FileIdentity,
+  placesFromWire,
 } from "./block-file.ts";
 import { Filter } from "./filter.ts";
 
@@ -115,26 +117,36 @@ export class PackWriter {
   }
 }
 
+interface PackFooter {
+  readonly count: number;
+  /** Of each index block its first digest, one behind the other, and its place. */
+  readonly firsts: Buffer;
+  readonly places: readonly BlockPlace[];
+  readonly filter: Filter;
+}
+
+/** Throws a plain Error on anything that no writer writes. */
+function footerFromWire(value: unknown): PackFooter {
+  const wire = asArray(value, "pack footer");
+  const count = asNumber(wire[0], "count");
+  const firsts = Buffer.from(asBytes(wire[1], "first digests"));
+  const places = placesFromWire(wire[2]);
+  const entries = places.reduce((sum, place) => sum + place.length, 0) / ENTRY_BYTES;
+  const isFull = places.slice(0, -1).every(({ length }) => length === ENTRIES_PER_BLOCK * ENTRY_BYTES);
+  if (entries !== count || !isFull) throw new Error(`its index blocks hold no ${count} entries`);
+  if (firsts.length !== places.length * DIGEST_BYTES) throw new Error("an index block has no first digest");
+  return { count, firsts, places, filter: Filter.fromBytes(asBytes(wire[3], "filter"), count) };
+}
+
 export class PackReader {
   readonly number: number;
   readonly count: number;
-  readonly #file: BlockFileReader;
-  readonly #firsts: Buffer;
-  readonly #places: readonly BlockPlace[];
-  readonly #filter: Filter;
+  readonly #file: BlockFileReader<PackFooter>;
 
   constructor(vfs: Vfs, path: string, identity: Omit<FileIdentity, "kind">, size: number) {
     this.number = identity.number;
-    this.#file = new BlockFileReader(vfs, path, { ...identity, kind: "pack" }, size);
-    const footer = asArray(this.#file.footer, "pack footer");
-    this.count = asNumber(footer[0], "count");
-    this.#firsts = Buffer.from(asBytes(footer[1], "first digests"));
-    const places = asArray(footer[2], "index places").map((place) => asNumber(place, "place"));
-    this.#places = Array.from({ length: places.length / 2 }, (_, i) => ({
-      offset: places[2 * i] as number,
-      length: places[2 * i + 1] as number,
-    }));
-    this.#filter = new Filter(asBytes(footer[3], "filter"));
+    this.#file = new BlockFileReader(vfs, path, { ...identity, kind: "pack" }, size, footerFromWire);
+    this.count = this.#file.footer.count;
   }
 
   get path(): string {
@@ -142,7 +154,7 @@ export class PackReader {
   }
 
   find(digest: Uint8Array): PackEntry | undefined {
-    if (!this.#filter.mayHave(digest)) return undefined;
+    if (!this.#file.footer.filter.mayHave(digest)) return undefined;
     const block = this.#blockOf(digest);
     if (block < 0) return undefined;
     const bytes = this.#indexBlock(block);
@@ -178,7 +190,7 @@ export class PackReader {
 
   /** Every entry, in the order of digests. */
   *entries(): Generator<PackEntry> {
-    for (let block = 0; block < this.#places.length; block++) {
+    for (let block = 0; block < this.#file.footer.places.length; block++) {
       const bytes = this.#indexBlock(block);
       for (let at = 0; at < bytes.length; at += ENTRY_BYTES) {
         yield this.#entry(bytes.subarray(at, at + ENTRY_BYTES), block * ENTRIES_PER_BLOCK + at / ENTRY_BYTES);
@@ -192,11 +204,12 @@ export class PackReader {
 
   /** The last index block whose first digest is not above `digest`; -1 if none. */
   #blockOf(digest: Uint8Array): number {
+    const { firsts, places } = this.#file.footer;
     let low = 0;
-    let high = this.#places.length - 1;
+    let high = places.length - 1;
     while (low <= high) {
       const middle = (low + high) >>> 1;
-      const first = this.#firsts.subarray(middle * DIGEST_BYTES, (middle + 1) * DIGEST_BYTES);
+      const first = firsts.subarray(middle * DIGEST_BYTES, (middle + 1) * DIGEST_BYTES);
       if (Buffer.compare(first, digest) <= 0) low = middle + 1;
       else high = middle - 1;
     }
@@ -204,10 +217,8 @@ export class PackReader {
   }
 
   #indexBlock(block: number): Buffer {
-    const place = this.#places[block];
-    if (place === undefined || place.length % ENTRY_BYTES !== 0) {
-      throw corruptFile(this.path, place?.offset ?? 0, "an index block has a wrong size");
-    }
+    const place = this.#file.footer.places[block];
+    assert(place !== undefined, "an index block is looked for among those there are");
     return this.#file.block(place);
   }
 
@@ -215,12 +226,15 @@ export class PackReader {
     const kind = KINDS[bytes[48] ?? KINDS.length];
     if (kind === undefined)
       throw corruptFile(this.path, 0, `an index entry has the unknown kind ${bytes[48]}`);
+    const how = bytes[49];
+    if (how !== RAW && how !== DEFLATED)
+      throw corruptFile(this.path, 0, `an index entry is stored in the unknown way ${how}`);
     return {
       digest: Buffer.from(bytes.subarray(0, DIGEST_BYTES)),
       kind,
       place: { offset: Number(bytes.readBigUInt64LE(32)), length: bytes.readUInt32LE(40) },
       rawLength: bytes.readUInt32LE(44),
-      isCompressed: bytes[49] === DEFLATED,
+      isCompressed: how === DEFLATED,
       index,
     };
   }

@@ -32,6 +32,8 @@ export interface FoldInput {
   readonly until: LogStart;
   readonly receiptsKept: number;
   readonly compression: BlobCompression;
+  /** Numbers of packs that a running gc has yet to sweep: they are not merged. */
+  readonly packsLeftAlone: readonly number[];
 }
 export interface FoldOutput {
   readonly edit: Edit;

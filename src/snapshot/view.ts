@@ -132,7 +132,7 @@ export class SnapshotView {
 
   #withPages<Value>(sessionId: string, work: (store: Pick<PageStore, "read">) => Value): Value {
     try {
-      return work({ read: (ref) => this.readPage(ref, sessionId) });
+      return work({ read: (ref) => this.readNamed(ref, sessionId) });
     } catch (error) {
       if (isStoreError(error)) throw error;
       const problem = `a page of session "${sessionId}" cannot be read: ${(error as Error).message}`;
@@ -152,7 +152,7 @@ export class SnapshotView {
   }
 
   /** A page that a head names, so its absence is damage. */
-  readPage(ref: BlobRef, sessionId: string): Uint8Array {
+  readNamed(ref: BlobRef, sessionId: string): Uint8Array {
     try {
       const bytes = this.readBlob(ref);
       if (bytes !== undefined) return bytes;

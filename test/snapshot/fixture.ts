@@ -238,14 +238,15 @@ export class SnapshotFixture {
     return record;
   }
 
-  async fold(compression: "none" | "balanced" | "compact" = "balanced"): Promise<FoldOutput> {
+  async fold(packsLeftAlone: readonly number[] = []): Promise<FoldOutput> {
     const until = await this.#log.roll();
     return fold(this.vfs, {
       root: ROOT,
       manifest: this.manifest,
       until,
       receiptsKept: this.receiptsKept,
-      compression,
+      compression: "balanced",
+      packsLeftAlone,
     });
   }
 
@@ -261,8 +262,8 @@ export class SnapshotFixture {
     this.manifest = manifest;
   }
 
-  async snapshot(): Promise<FoldOutput> {
-    const folded = await this.fold();
+  async snapshot(packsLeftAlone: readonly number[] = []): Promise<FoldOutput> {
+    const folded = await this.fold(packsLeftAlone);
     this.publish(folded.edit);
     return folded;
   }

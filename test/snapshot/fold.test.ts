@@ -284,6 +284,7 @@ test("a full disk at any write or sync of a fold fails the fold alone and leaves
       until: edit.log,
       receiptsKept: 1,
       compression: "none" as const,
+      packsLeftAlone: [],
     };
     for (const { temporary } of edit.newFiles) fixture.vfs.remove(temporary);
     let failures = 0;
