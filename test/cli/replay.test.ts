@@ -43,7 +43,7 @@ test("the JSON report holds every figure", async (t) => {
   assert.ok((report.played?.retried ?? 0) > 0);
   const hits = report.latencyMs?.histogram.reduce((sum, row) => sum + row.count, 0);
   assert.equal(hits, 400);
-  assert.ok((report.store?.log.frames ?? 0) >= 400);
+  assert.ok((report.log?.frames ?? 0) >= 400);
   assert.equal(report.compared?.sessions, 8);
   assert.ok((report.compared?.checkpointValues ?? 0) > 0);
   assert.equal(report.reopened?.cleanClose, true);

@@ -35,6 +35,19 @@ export function firstDifference(expected: unknown, found: unknown, path = ""): D
   return undefined;
 }
 
+/** Equal, and with all keys in the same order. The common case, so it builds no paths. */
+export function isIdentical(expected: unknown, found: unknown): boolean {
+  if (Object.is(expected, found)) return true;
+  if (!isContainer(expected) || !isContainer(found)) return false;
+  if (expected instanceof Uint8Array || Array.isArray(expected) !== Array.isArray(found)) {
+    return firstDifference(expected, found) === undefined;
+  }
+  const keys = Object.keys(expected);
+  const foundKeys = Object.keys(found);
+  if (keys.length !== foundKeys.length) return false;
+  return keys.every((key, index) => foundKeys[index] === key && isIdentical(expected[key], found[key]));
+}
+
 /** The path of the first object whose keys come in another order; only for values that are otherwise equal. */
 export function firstReordering(expected: unknown, found: unknown, path = ""): string | undefined {
   if (!isContainer(expected) || !isContainer(found)) return undefined;

@@ -1,5 +1,5 @@
 /** The report for people: one topic a line, aligned, sizes and durations in units one can read. */
-import type { LatencyReport, ReplayReport, StoreReport } from "./report.ts";
+import type { JobReport, LatencyReport, ReplayReport } from "./report.ts";
 import { count, milliseconds, rate, size } from "./units.ts";
 
 export interface TextStyle {
@@ -19,8 +19,10 @@ export function reportText(report: ReplayReport, style: TextStyle): string {
     ...resumedLines(report),
     ...playedLines(report),
     ...(report.latencyMs === undefined ? [] : latencyLines(report.latencyMs)),
-    ...(report.store === undefined ? [] : storeLines(report.store)),
+    ...logLines(report),
+    ...jobLines(report),
     ...reopenedLines(report),
+    ...storageLines(report),
     ...comparedLines(report),
     ...(report.missing.length === 0 ? [] : [line("not seen", report.missing.join(", "))]),
     ...problemLines(report.problems),
@@ -98,28 +100,34 @@ function latencyLines(latency: LatencyReport): string[] {
   ];
 }
 
-function storeLines({ log, storage, snapshots, gc }: StoreReport): string[] {
-  const perSync = log.commitsPerSync.toFixed(1);
+function logLines({ log }: ReplayReport): string[] {
+  if (log === undefined) return [];
+  const written = `${size(log.bytes)} in ${count(log.frames, "frame")}`;
+  const perSync = `${log.commitsPerSync.toFixed(1)} commits per fsync`;
   return [
-    line(
-      "log",
-      `${size(log.bytes)} in ${count(log.frames, "frame")}; ${count(log.syncs, "fsync")}, ${perSync} commits per fsync`,
-    ),
+    line("log", `${written}; ${count(log.syncs, "fsync")}, ${perSync}`),
     line("", `${size(log.fileBytes)} in segment files, ${size(log.unfoldedBytes)} beyond the last snapshot`),
-    line("heads", `${size(storage.headsBytes)} in ${count(storage.headsFiles, "file")}`),
-    line(
-      "packs",
-      `${size(storage.packBytes)} in ${count(storage.packs, "file")}, ${size(storage.deadBytes)} of it dead`,
-    ),
+  ];
+}
+
+function jobLines({ snapshots, gc }: ReplayReport): string[] {
+  if (snapshots === undefined || gc === undefined) return [];
+  return [
     line("snapshots", happened(snapshots, `folded ${size(snapshots.foldedBytes)}`)),
     line("gc", happened(gc, `deleted ${count(gc.deletedBlobs, "blob")}, freed ${size(gc.freedBytes)}`)),
   ];
 }
 
-function happened(
-  job: { count: number; automatic: number; failed: number; longestMs: number },
-  result: string,
-): string {
+function storageLines({ storage }: ReplayReport): string[] {
+  if (storage === undefined) return [];
+  const { headsFiles, headsBytes, packs, packBytes, deadBytes } = storage;
+  return [
+    line("heads", `${size(headsBytes)} in ${count(headsFiles, "file")}`),
+    line("packs", `${size(packBytes)} in ${count(packs, "file")}, ${size(deadBytes)} dead`),
+  ];
+}
+
+function happened(job: JobReport, result: string): string {
   const failed = job.failed === 0 ? "" : `, ${job.failed} failed`;
   if (job.count === 0) return `none${failed}`;
   return `${job.count} (${job.automatic} automatic${failed}), ${result}, longest ${milliseconds(job.longestMs)}`;

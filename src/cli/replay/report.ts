@@ -19,32 +19,22 @@ export interface LatencyReport {
   readonly histogram: readonly HistogramRow[];
 }
 
-export interface SnapshotReport {
+/** What happened in the background, from opening to closed. */
+export interface JobReport {
   readonly count: number;
+  /** Not asked for by a call. */
   readonly automatic: number;
   readonly failed: number;
-  readonly foldedBytes: number;
   readonly longestMs: number;
 }
+export type SnapshotReport = JobReport & { readonly foldedBytes: number };
+export type GcSummary = JobReport & { readonly deletedBlobs: number; readonly freedBytes: number };
 
-export interface GcSummary {
-  readonly count: number;
-  readonly automatic: number;
-  readonly failed: number;
-  readonly deletedBlobs: number;
-  readonly freedBytes: number;
-  readonly longestMs: number;
-}
-
-export interface StoreReport {
-  readonly log: StoreStats["log"] & { readonly commitsPerSync: number };
-  readonly storage: Pick<
-    StoreStats["snapshot"],
-    "headsFiles" | "headsBytes" | "packs" | "packBytes" | "deadBytes"
-  >;
-  readonly snapshots: SnapshotReport;
-  readonly gc: GcSummary;
-}
+export type LogReport = StoreStats["log"] & { readonly commitsPerSync: number };
+export type StorageReport = Pick<
+  StoreStats["snapshot"],
+  "headsFiles" | "headsBytes" | "packs" | "packBytes" | "deadBytes"
+>;
 
 export interface ReopenReport {
   readonly cleanClose: boolean;
@@ -66,9 +56,13 @@ export interface ReplayReport {
   resumed?: { sessions: number; commits: number; foreignSessions: number; recovery: ReopenReport };
   played?: PlayCounts & { durationMs: number; commitsPerSecond: number };
   latencyMs?: LatencyReport;
-  store?: StoreReport;
-  /** Each time the store was opened to be verified. */
+  /** Counted until the store was told to close. */
+  log?: LogReport;
+  snapshots?: SnapshotReport;
+  gc?: GcSummary;
   reopened?: ReopenReport;
+  /** As found by the reopening. */
+  storage?: StorageReport;
   compared?: ComparedCounts;
   /** What a default run must show but did not happen. */
   readonly missing: string[];
@@ -88,29 +82,35 @@ export function latencyReport(latency: Histogram): LatencyReport {
   };
 }
 
-/** Figures of one opening of the store: its own counters, and the durations its events told. */
-export function storeReport(stats: StoreStats, events: readonly StoreEvent[]): StoreReport {
-  const { count, automatic, failed, headsFiles, headsBytes, packs, packBytes, deadBytes } = stats.snapshot;
-  const { log, gc } = stats;
-  const snapshots = events.filter((event) => event.type === "snapshot");
-  const gcs = events.filter((event) => event.type === "gc");
-  return {
-    log: { ...log, commitsPerSync: log.syncs === 0 ? 0 : stats.commits / log.syncs },
-    storage: { headsFiles, headsBytes, packs, packBytes, deadBytes },
-    snapshots: {
-      count,
-      automatic,
-      failed,
-      foldedBytes: snapshots.reduce((sum, event) => sum + event.foldedBytes, 0),
-      longestMs: Math.max(0, ...snapshots.map((event) => event.durationMs)),
-    },
-    gc: {
-      count: gc.count,
-      automatic: gc.automatic,
-      failed: gc.failed,
-      deletedBlobs: gc.deletedBlobs,
-      freedBytes: gc.freedBytes,
-      longestMs: Math.max(0, ...gcs.map((event) => event.durationMs)),
-    },
-  };
+export function logReport({ commits, log }: StoreStats): LogReport {
+  return { ...log, commitsPerSync: log.syncs === 0 ? 0 : commits / log.syncs };
+}
+
+export function storageReport({ snapshot }: StoreStats): StorageReport {
+  const { headsFiles, headsBytes, packs, packBytes, deadBytes } = snapshot;
+  return { headsFiles, headsBytes, packs, packBytes, deadBytes };
+}
+
+export function snapshotReport(events: readonly StoreEvent[]): SnapshotReport {
+  const done = events.filter((event) => event.type === "snapshot");
+  const failed = events.filter((event) => event.type === "snapshotFailed").length;
+  const foldedBytes = done.reduce((sum, event) => sum + event.foldedBytes, 0);
+  return { ...jobReport(done, failed), foldedBytes };
+}
+
+export function gcSummary(events: readonly StoreEvent[]): GcSummary {
+  const done = events.filter((event) => event.type === "gc");
+  const failed = events.filter((event) => event.type === "gcFailed").length;
+  const deletedBlobs = done.reduce((sum, event) => sum + event.report.deletedBlobCount, 0);
+  const freedBytes = done.reduce((sum, event) => sum + event.freedBytes, 0);
+  return { ...jobReport(done, failed), deletedBlobs, freedBytes };
+}
+
+function jobReport(
+  done: readonly { readonly reason: string; readonly durationMs: number }[],
+  failed: number,
+): JobReport {
+  const automatic = done.filter((event) => event.reason !== "call").length;
+  const longestMs = Math.max(0, ...done.map((event) => event.durationMs));
+  return { count: done.length, automatic, failed, longestMs };
 }
