@@ -155,10 +155,13 @@ function prepareComponent(fields: Fields, component: Component, refKey: string):
   if (value === undefined) return { component, given: given ?? null, ref: given, value };
   const path = `checkpoint.${component}`;
   const bytes = encodeCanonical(checkComponent(component, value, path));
-  if (bytes.length > MAX_COMPONENT_BYTES) {
-    shape.fail(path, `must not be larger than ${MAX_COMPONENT_BYTES} bytes, is ${bytes.length}`);
-  }
+  checkSize(bytes.length, path);
   return { component, given: given ?? null, ref: sha256Hex(bytes) as BlobRef, value: bytes };
+}
+
+function checkSize(bytes: number, path: string): void {
+  if (bytes <= MAX_COMPONENT_BYTES) return;
+  shape.fail(path, `must not be larger than ${MAX_COMPONENT_BYTES} bytes, is ${bytes}`);
 }
 
 function checkComponent(component: Component, value: unknown, path: string): unknown {
@@ -203,6 +206,9 @@ function checkPluginSnapshot(value: unknown, path: string): PluginSessionSnapsho
 
 function checkExecutionState(value: unknown, path: string): Uint8Array {
   if (!types.isUint8Array(value)) return shape.fail(path, "must be a Uint8Array");
+  // Before it is copied: a refusal must not need the memory that it refuses.
+  const size = shape.get(value as unknown as Fields, path, "byteLength");
+  if (typeof size === "number") checkSize(size, path);
   return shape.snapshot(value, path) as Uint8Array;
 }
 

@@ -158,3 +158,13 @@ test("another session's id is a binding mismatch, told after the shape", () => {
   assert.equal(error.attemptedSessionId, "other");
   refusal("INVALID_COMMIT", () => prepare({ ...commitOf({ sessionId: "other" }), surprise: 1 }));
 });
+
+test("a component larger than 256 MiB is refused by its path", () => {
+  const executionState = new Uint8Array(256 * 1024 * 1024 + 1);
+  const commit = commitOf();
+  const checkpoint = { ...commit.checkpoint, executionState };
+  assert.equal(
+    refusal("INVALID_COMMIT", () => prepare({ ...commit, checkpoint })).path,
+    "checkpoint.executionState",
+  );
+});
