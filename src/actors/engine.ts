@@ -84,6 +84,7 @@ export class Engine {
         pin: (refs) => this.#collector.pin(refs),
         append: (write) => writer.send({ type: "append", write }),
         after: (settle) => writer.send({ type: "after", settle }),
+        poison: (error) => writer.send({ type: "log.failed", error }),
         committed: () => {
           this.#commits++;
         },

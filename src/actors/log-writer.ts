@@ -5,7 +5,9 @@
  *
  * 1. Writes settle in the order they were appended; so does every answer that rests on one (`after`).
  * 2. After the log failed every queued write is settled with COMMIT_OUTCOME_UNKNOWN, in order, once, and
- *    later ones are refused; nothing settles well afterwards.
+ *    later ones are refused; nothing settles well afterwards, not even what the log still makes durable.
+ * 3. A failure inside the writer itself is treated as one of the log: an actor that threw would be dead and
+ *    drop events, and those who wait would wait for ever.
  *
  * The obvious shape, one machine event per commit, costs ten times the queue (docs/adr/0003). So the machine
  * part is only what an actor must be here: something that owns state and is told about things in turn.
@@ -81,17 +83,26 @@ class WriteQueue {
   }
 
   receive(event: LogWriterEvent): void {
+    try {
+      this.#receive(event);
+    } catch (error) {
+      this.#breakOff(toStoreError(error));
+    }
+  }
+
+  #receive(event: LogWriterEvent): void {
     switch (event.type) {
       case "append":
         return this.#append(event.write);
       case "after":
         return this.#after(event.settle);
       case "log.batch":
+        // A store may be poisoned for another reason while its log goes on.
+        if (this.#error !== undefined) return undefined;
         this.#place(event.positions);
         return this.#settleUpTo(event.lastLsn);
       case "log.failed":
-        if (this.#error === undefined) this.#onFailed(event.error);
-        return this.fail(event.error);
+        return this.#breakOff(event.error);
       default:
         return undefined;
     }
@@ -114,8 +125,7 @@ class WriteQueue {
     } catch (error) {
       // Half of a write may be in the ring: nothing can be said about the log any more.
       const failure = toStoreError(error);
-      this.#onFailed(failure);
-      this.fail(failure);
+      this.#breakOff(failure);
       write.settle(poisonedError(failure));
     }
   }
@@ -155,6 +165,12 @@ class WriteQueue {
     }
     this.#settlements = this.#settlements.slice(this.#settledAt);
     this.#settledAt = 0;
+  }
+
+  /** Tells of the failure once, then settles what waits. */
+  #breakOff(error: StoreError): void {
+    if (this.#error === undefined) this.#onFailed(error);
+    this.fail(error);
   }
 
   fail(error: StoreError): void {

@@ -7,10 +7,11 @@
  * 2. `visible` is the state after the last durable write; only reads see it. It never goes back.
  * 3. Every answer (result, replay, refusal, no-op) waits for the writes it was decided on, in call order.
  * 4. A transition never throws: what goes wrong is that request's answer, and the session stays usable.
+ *    Only when a record was appended and cannot be applied is the whole store poisoned.
  */
 import { type ActorRefFrom, fromTransition } from "xstate";
 import { type StoreError, storeError, toStoreError } from "../errors.ts";
-import type { BlobRef, Lsn } from "../ids.ts";
+import type { BlobRef } from "../ids.ts";
 import { apply } from "../session/apply.ts";
 import { type CommitPlanOptions, needs, planCommit } from "../session/plan.ts";
 import type { PreparedCommit } from "../session/prepare.ts";
@@ -37,6 +38,8 @@ export interface SessionServices {
   append(write: Write): void;
   /** Calls back when everything appended so far is durable. */
   after(settle: (error: StoreError | undefined) => void): void;
+  /** Ends the store: its log and its state in memory disagree. Whatever is in flight is answered. */
+  poison(error: StoreError): void;
   /** The session's memory or liveness changed. */
   changed(cell: SessionCell): void;
   committed(): void;
@@ -136,7 +139,13 @@ export class SessionCell {
     this.waiting++;
     this.#services.append(write);
     if (write.lsn === 0) return;
-    next = apply(this.planned, record, write.lsn as Lsn);
+    try {
+      next = apply(this.planned, record, write.lsn);
+    } catch (error) {
+      // The log has a record that the state cannot take: nothing decided on this state could be right.
+      this.#services.poison(toStoreError(error));
+      return;
+    }
     this.#planned = next;
     this.#services.changed(this);
   }
