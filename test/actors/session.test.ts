@@ -1,0 +1,256 @@
+/**
+ * A session's actor over services that the test drives by hand: what it answers when, what readers see
+ * meanwhile, and that nothing that goes wrong inside leaves a caller waiting or a session in memory for ever.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { createActor } from "xstate";
+import type { Write } from "../../src/actors/log-writer.ts";
+import { bindWrite, SessionCell, type SessionServices, sessionLogic } from "../../src/actors/session.ts";
+import { type StoreError, storeError } from "../../src/errors.ts";
+import { planMeta } from "../../src/session/plan.ts";
+import { prepareCommit, prepareMeta } from "../../src/session/prepare.ts";
+import type { SessionRecord } from "../../src/session/record.ts";
+import { emptySession, type SessionState } from "../../src/session/state.ts";
+import type { RuntimeCommit, RuntimeCommitResult } from "../../src/session/types.ts";
+import { append, commit, messageNode } from "../support/builders.ts";
+
+const LIMITS = { maxCommitBytes: 1 << 20 };
+const DEAD = storeError("STORE_IO", { operation: "datasync", path: "/wal", errno: "EIO" }, "the disk died");
+const UNKNOWN = storeError("COMMIT_OUTCOME_UNKNOWN", {}, "it may or may not be there", DEAD);
+const POISONED = storeError("STORE_POISONED", {}, "reopen the store", DEAD);
+
+/** A log writer of one session, in the smallest form that keeps its promises. */
+class Rig {
+  readonly pending: { lsn: number; settle: (error: StoreError | undefined) => void }[] = [];
+  readonly poisoned: StoreError[] = [];
+  readonly told: string[] = [];
+  readonly cell: SessionCell;
+  loads = 0;
+  loadFails = false;
+  #lastLsn = 0;
+  #dead = false;
+  readonly #actor;
+
+  constructor() {
+    const services: SessionServices = {
+      load: (sessionId) => {
+        this.loads++;
+        if (this.loadFails) throw storeError("CORRUPT", { file: "/heads" }, "damaged");
+        return emptySession(sessionId, 10);
+      },
+      blobKind: () => undefined,
+      pin: () => undefined,
+      append: (write) => this.#append(write),
+      after: (settle) => {
+        if (this.#dead) settle(UNKNOWN);
+        else if (this.pending.length === 0) settle(undefined);
+        else this.pending.push({ lsn: this.#lastLsn, settle });
+      },
+      poison: (error) => {
+        this.poisoned.push(error);
+        this.die();
+      },
+      changed: () => undefined,
+      committed: () => undefined,
+      planOptions: { graphPolicy: "strict", maxCommitBytes: LIMITS.maxCommitBytes },
+    };
+    this.cell = new SessionCell("root", services);
+    this.#actor = createActor(sessionLogic, { input: { cell: this.cell } });
+    this.#actor.subscribe({ error: () => this.told.push("the actor died") });
+    this.#actor.start();
+  }
+
+  #append(write: Write): void {
+    if (this.#dead) return write.settle(POISONED);
+    write.lsn = ++this.#lastLsn;
+    this.pending.push({ lsn: write.lsn, settle: write.settle });
+  }
+
+  /** The next write, with what rests on it, is durable. */
+  durable(): void {
+    const lsn = this.pending[0]?.lsn ?? 0;
+    while (this.pending[0]?.lsn === lsn) this.pending.shift()?.settle(undefined);
+  }
+
+  die(): void {
+    this.#dead = true;
+    for (const { settle } of this.pending.splice(0)) settle(UNKNOWN);
+  }
+
+  #reply<Value>(label: string, show: (value: Value) => unknown) {
+    return {
+      resolve: (value: Value) => void this.told.push(`${label}: ${String(show(value))}`),
+      reject: (error: StoreError) => void this.told.push(`${label}: ${error.code}`),
+    };
+  }
+
+  commit(label: string, sent: RuntimeCommit): void {
+    const prepared = prepareCommit(sent, "root", LIMITS);
+    const reply = this.#reply<RuntimeCommitResult>(
+      label,
+      ({ headRevision, replayed }) => `${headRevision}${replayed ? " again" : ""}`,
+    );
+    this.#actor.send({ type: "commit", prepared, reply });
+  }
+
+  write(
+    label: string,
+    plan: (state: SessionState) => { kind: "accepted"; record: SessionRecord; answer: string },
+  ): void {
+    const request = bindWrite(
+      plan,
+      this.#reply<string>(label, (value) => value),
+    );
+    this.#actor.send({ type: "write", request });
+  }
+
+  meta(label: string): void {
+    const meta = prepareMeta({ sessionId: "root", sessionName: label, createdAt: "t", model: "m" }, "root");
+    const request = bindWrite(
+      (state) => planMeta(state, meta),
+      this.#reply<void>(label, () => "saved"),
+    );
+    this.#actor.send({ type: "write", request });
+  }
+
+  revision(): number | undefined {
+    return this.cell.visible.head?.revision;
+  }
+
+  get status(): string {
+    return this.#actor.getSnapshot().status;
+  }
+}
+
+test("results, replays, refusals and no-ops wait for the writes they were decided on, in call order", () => {
+  const rig = new Rig();
+  rig.commit("first", commit({ operationId: "op", graph: append([messageNode("a")], "a") }));
+  rig.commit("replay", commit({ operationId: "op", graph: append([messageNode("a")], "a") }));
+  rig.commit("conflict", commit({ expectedHeadRevision: 7 }));
+  rig.commit("second", commit());
+  rig.commit("collision", commit({ graph: append([messageNode("a")], "a") }));
+  assert.deepEqual(rig.told, []);
+  assert.equal(rig.revision(), undefined, "readers see nothing that is not durable");
+  assert.equal(rig.cell.waiting, 5);
+  rig.durable();
+  assert.deepEqual(rig.told, ["first: 1", "replay: 1 again", "conflict: HEAD_REVISION_CONFLICT"]);
+  assert.equal(rig.revision(), 1);
+  rig.durable();
+  assert.deepEqual(rig.told.slice(3), ["second: 2", "collision: NODE_ID_COLLISION"]);
+  assert.equal(rig.revision(), 2);
+  assert.equal(rig.cell.waiting, 0);
+});
+
+test("after the log failed nothing unacknowledged is ever seen, and nobody waits", () => {
+  const rig = new Rig();
+  rig.commit("first", commit());
+  rig.durable();
+  rig.commit("second", commit());
+  rig.commit("refused", commit({ expectedHeadRevision: 0 }));
+  rig.die();
+  rig.commit("third", commit());
+  rig.commit("late refusal", commit({ expectedHeadRevision: 0 }));
+  assert.deepEqual(rig.told, [
+    "first: 1",
+    "second: COMMIT_OUTCOME_UNKNOWN",
+    "refused: COMMIT_OUTCOME_UNKNOWN",
+    "third: STORE_POISONED",
+    "late refusal: COMMIT_OUTCOME_UNKNOWN",
+  ]);
+  assert.equal(rig.revision(), 1);
+  assert.equal(rig.cell.waiting, 0);
+});
+
+test("a planner that throws costs its own call and nothing else", () => {
+  const rig = new Rig();
+  rig.commit("first", commit());
+  rig.write("broken", () => {
+    throw new TypeError("a bug");
+  });
+  rig.commit("second", commit());
+  rig.durable();
+  rig.durable();
+  assert.deepEqual(rig.told.toSorted(), ["broken: INTERNAL", "first: 1", "second: 2"]);
+  assert.equal(rig.status, "active");
+  assert.equal(rig.cell.waiting, 0);
+  assert.deepEqual(rig.poisoned, []);
+});
+
+test("a session that cannot be loaded answers why, keeps nothing, and is tried again", () => {
+  const rig = new Rig();
+  rig.loadFails = true;
+  rig.commit("damaged", commit());
+  rig.meta("damaged too");
+  assert.deepEqual(rig.told, ["damaged: CORRUPT", "damaged too: CORRUPT"]);
+  assert.equal(rig.cell.waiting, 0);
+  assert.equal(rig.cell.loaded, undefined);
+  rig.loadFails = false;
+  rig.commit("mended", commit());
+  rig.durable();
+  assert.equal(rig.told.at(-1), "mended: 1");
+  assert.equal(rig.loads, 3);
+});
+
+test("a record that was written and cannot be applied poisons the store: log and memory disagree", () => {
+  const rig = new Rig();
+  rig.commit("first", commit());
+  rig.durable();
+  rig.commit("in flight", commit());
+  rig.write("impossible", () => ({
+    kind: "accepted",
+    // Names a node that is not there, which no plan would do.
+    record: { kind: "tombstone", sessionId: "root", nodeIds: ["nobody"], picker: undefined },
+    answer: "hidden",
+  }));
+  assert.equal(rig.poisoned.length, 1);
+  rig.commit("later", commit());
+  assert.deepEqual(rig.told, [
+    "first: 1",
+    "in flight: COMMIT_OUTCOME_UNKNOWN",
+    "impossible: COMMIT_OUTCOME_UNKNOWN",
+    "later: STORE_POISONED",
+  ]);
+  assert.equal(rig.revision(), 1);
+  assert.equal(rig.cell.waiting, 0);
+  assert.equal(rig.status, "active");
+});
+
+test("for any course of calls each is answered once, readers see whole durable revisions that never go back", () => {
+  const step = fc.constantFrom("commit", "conflict", "replay", "meta", "bug", "durable", "durable", "die");
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+      const rig = new Rig();
+      let asked = 0;
+      let seen = 0;
+      for (const kind of steps) {
+        const label = `${kind} ${asked}`;
+        if (kind === "durable") rig.durable();
+        else if (kind === "die") rig.die();
+        else {
+          asked++;
+          if (kind === "commit") rig.commit(label, commit());
+          if (kind === "conflict") rig.commit(label, commit({ expectedHeadRevision: 999 }));
+          if (kind === "replay") rig.commit(label, commit({ operationId: "always the same" }));
+          if (kind === "meta") rig.meta(label);
+          if (kind === "bug") {
+            rig.write(label, () => {
+              throw new Error("a bug");
+            });
+          }
+        }
+        const revision = rig.revision() ?? 0;
+        assert.ok(revision >= seen, "it never goes back");
+        seen = revision;
+        const acknowledged = rig.told.flatMap(
+          (line) => /^(?:commit|replay) \d+: (\d+)/.exec(line)?.[1] ?? [],
+        );
+        assert.equal(Math.max(0, ...acknowledged.map(Number)), revision, "what is seen was acknowledged");
+      }
+      rig.die();
+      assert.equal(rig.told.length, asked);
+      assert.equal(rig.cell.waiting, 0);
+    }),
+  );
+});
