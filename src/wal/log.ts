@@ -10,7 +10,7 @@
 import { defined } from "../assert.ts";
 import { systemClock } from "../clock.ts";
 import type { Lsn } from "../ids.ts";
-import { MIB, RING_BYTES } from "../limits.ts";
+import { KIB, RING_BYTES } from "../limits.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import type { LogStart, OnRecord } from "./chain.ts";
 import { Drain } from "./drain.ts";
@@ -32,7 +32,7 @@ import { LogWriter } from "./writer.ts";
 export type { LogConfig, LogListener, LogProblem, LogRecovery, LogStart, LogStats, OnRecord, SyncPolicy };
 
 /** Inline there is no parallel reader to keep busy, and simulations open very many logs. */
-const INLINE_RING_BYTES = 1 * MIB;
+const INLINE_RING_BYTES = 256 * KIB;
 
 export interface Log {
   readonly lastLsn: Lsn;
