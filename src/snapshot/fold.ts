@@ -9,10 +9,11 @@
 
 import { sha256 } from "../checksum.ts";
 import { type BlobRef, refFromBytes } from "../ids.ts";
+import { MAX_COMPONENT_BYTES } from "../limits.ts";
 import { type BlobKind, type BlobRecord, decodeRecord, type LogRecord } from "../session/record.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import { scanLog } from "../wal/log.ts";
-import { corruptFile } from "./block-file.ts";
+import { corruptFile, understand } from "./block-file.ts";
 import { foldSession, type PlacedRecord } from "./fold-session.ts";
 import { encodeHead, type StoredHead } from "./head.ts";
 import { compareIds, type HeadBytes } from "./heads-file.ts";
@@ -38,11 +39,10 @@ export function fold(vfs: Vfs, input: FoldInput): FoldOutput {
     const heads: HeadBytes[] = [];
     for (const sessionId of [...collected.sessions.keys()].sort(compareIds)) {
       const before = view.head(sessionId);
-      const head = foldSession(before, collected.sessions.get(sessionId) ?? [], {
-        sessionId,
-        receiptsKept: input.receiptsKept,
-        store: builder.pagesOf(sessionId),
-      });
+      const options = { sessionId, receiptsKept: input.receiptsKept, store: builder.pagesOf(sessionId) };
+      const records = collected.sessions.get(sessionId) ?? [];
+      // Where a record does not follow, its place was named; what is left are pages that make no sense.
+      const head = understand(`${root}/blobs`, 0, () => foldSession(before, records, options), sessionId);
       countDropped(builder, before, head);
       heads.push({ sessionId, lastCommitLsn: head.lastCommitLsn, bytes: encodeHead(head) });
     }
@@ -94,7 +94,7 @@ function collect(vfs: Vfs, { root, manifest, until }: FoldInput): Collected {
     const record = decodeAt(file, offset, payload);
     collected.bytes += payload.length;
     if (record.kind === "blob") {
-      const whole = parts.add(record);
+      const whole = understand(file, offset, () => parts.add(record));
       if (whole !== undefined) addBlob(collected, file, offset, record.ref, record.blobKind, whole);
       return;
     }
@@ -135,6 +135,8 @@ class PartialBlobs {
 
   add({ ref, size, at, data }: BlobRecord): Uint8Array | undefined {
     if (at === 0 && data.length === size) return data;
+    if (size > MAX_COMPONENT_BYTES || at < 0 || at + data.length > size)
+      throw new Error(`bytes ${at} to ${at + data.length} of a blob of ${size} bytes`);
     let partial = this.#parts.get(ref);
     if (at === 0 || partial === undefined) {
       partial = { bytes: Buffer.alloc(size), got: 0 };

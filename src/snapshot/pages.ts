@@ -38,12 +38,15 @@ export function forestToWire(forest: Forest): unknown[] {
 export function forestFromWire(value: unknown): PageRef[] {
   return asArray(value, "forest").map((entry) => {
     const wire = asArray(entry, "page reference");
-    return {
-      ref: refFromBytes(asBytes(wire[0], "digest")),
-      level: asNumber(wire[1], "level"),
-      items: asNumber(wire[2], "items"),
-      bytes: asNumber(wire[3], "bytes"),
-    };
+    const [level, items, bytes] = [1, 2, 3].map((at) => asNumber(wire[at], "level, items or bytes"));
+    if (
+      level === undefined ||
+      items === undefined ||
+      bytes === undefined ||
+      Math.min(level, items, bytes) < 0
+    )
+      throw new Error("a page reference has a negative number");
+    return { ref: refFromBytes(asBytes(wire[0], "digest")), level, items, bytes };
   });
 }
 
