@@ -5,7 +5,8 @@
  * 1. One publication at a time (`exclusive`); each is an edit of the current manifest.
  * 2. The view, the manifest and what the caller drops (`onSwap`) change in one turn of the event loop.
  * 3. A file is removed only when neither generation names it; a log segment only below both logs.
- * 4. When nobody can know which manifest a crash would leave, the store is poisoned.
+ * 4. When nobody can know which manifest a crash would leave, the store is poisoned, and nothing is published
+ *    again: not by jobs that were under way or waiting either.
  */
 
 import type { VerifyReport } from "../contract.ts";
@@ -20,6 +21,7 @@ import { SnapshotView } from "../snapshot/view.ts";
 import type { Log, LogStart } from "../wal/log.ts";
 import { Exclusive } from "./exclusive.ts";
 import type { Generations } from "./generations.ts";
+import { poisonedError } from "./log-writer.ts";
 import type { ResolvedOptions } from "./options.ts";
 
 /** Times a slice of a gc is swept again because commits used blobs it was about to delete. */
@@ -45,6 +47,8 @@ export class Publisher {
   #marked: readonly number[] = [];
   /** Digests that a publication under way removes, ascending. */
   #condemned: Uint8Array | undefined;
+  /** Why nothing may be published any more. */
+  #failure: StoreError | undefined;
 
   constructor(parts: PublisherParts) {
     const { manifest, previous, highestNumber, view } = parts.generations;
@@ -179,6 +183,7 @@ export class Publisher {
   }
 
   async #publish(edit: Edit, how: { readonly onSwap: () => void; readonly scrub: boolean }): Promise<void> {
+    if (this.#failure !== undefined) throw poisonedError(this.#failure);
     const { newFiles, ...content } = edit;
     const next: Manifest = { ...content, number: this.#highestNumber + 1, storeId: this.#manifest.storeId };
     await this.#publishFiles(next, newFiles);
@@ -189,15 +194,13 @@ export class Publisher {
   }
 
   async #publishFiles(manifest: Manifest, newFiles: Edit["newFiles"]): Promise<void> {
-    const { root, poison } = this.#parts;
+    const { root } = this.#parts;
     let outcome: PublishOutput;
     try {
       outcome = await this.#pool.run("publish", { root, manifest, newFiles });
     } catch (error) {
       // The worker is gone and with it the knowledge of how far it came.
-      const failure = toStoreError(error);
-      poison(failure);
-      throw failure;
+      throw this.#poison(toStoreError(error));
     }
     if (outcome.ok) return;
     const { errno, path, message } = outcome;
@@ -206,20 +209,23 @@ export class Publisher {
       { operation: "publish", path, errno },
       `publishing manifest ${manifest.number} failed: ${message}`,
     );
-    if (outcome.poison) poison(failure);
-    throw failure;
+    throw outcome.poison ? this.#poison(failure) : failure;
+  }
+
+  #poison(failure: StoreError): StoreError {
+    this.#failure = failure;
+    this.#parts.poison(failure);
+    return failure;
   }
 
   #swap(next: Manifest, onSwap: () => void): void {
-    const { options, root, poison } = this.#parts;
+    const { options, root } = this.#parts;
     const old = this.#view;
     try {
       this.#view = SnapshotView.open(options.vfs, root, next, old);
     } catch (error) {
       // It is published, but we cannot read it: only a new owner can go on.
-      const failure = toStoreError(error);
-      poison(failure);
-      throw failure;
+      throw this.#poison(toStoreError(error));
     }
     this.#previous = this.#manifest;
     this.#manifest = next;
