@@ -8,7 +8,7 @@ import type { BlobKind } from "../session/record.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import { type FileEntry, packPath } from "./manifest.ts";
 import { mergeValues, packSource, type ValueSource } from "./merge-packs.ts";
-import { type BlobCompression, compressValue, type PackKind, PackWriter } from "./pack.ts";
+import { type BlobCompression, compressValue, type PackKind, PackWriter, type StoredValue } from "./pack.ts";
 import type { PageRef, PageStore } from "./pages.ts";
 import type { NewFile } from "./tasks.ts";
 import type { SnapshotView } from "./view.ts";
@@ -33,7 +33,8 @@ export class PackBuilder {
   readonly #values = new Map<BlobRef, Value>();
   readonly #named = new Set<BlobRef>();
   readonly #dropped = new Set<BlobRef>();
-  #deadPageBytes = 0;
+  /** Bytes that the new blobs take in the pack. */
+  readonly #newBlobBytes = new Map<BlobRef, number>();
 
   constructor(vfs: Vfs, view: SnapshotView, compression: BlobCompression) {
     this.#vfs = vfs;
@@ -68,20 +69,19 @@ export class PackBuilder {
     };
   }
 
-  #dropPage({ ref, bytes }: PageRef): void {
+  #dropPage({ ref }: PageRef): void {
     const own = this.#values.get(ref);
-    if (own === undefined) this.#deadPageBytes += bytes;
+    if (own === undefined) this.#dropped.add(ref);
     else if (--own.users === 0) this.#values.delete(ref);
   }
 
-  /** Bytes, uncompressed, that nothing reaches any more as far as this fold can tell. */
+  /** Bytes in packs that nothing reaches any more, as far as this fold can tell. Ask behind `finish`. */
   get deadBytes(): number {
-    let bytes = this.#deadPageBytes;
-    for (const [ref, value] of this.#values) {
-      if (value.kind !== "page" && !this.#named.has(ref)) bytes += value.bytes.length;
-    }
+    let bytes = 0;
+    for (const [ref, stored] of this.#newBlobBytes) if (!this.#named.has(ref)) bytes += stored;
     for (const ref of this.#dropped) {
-      if (!this.#named.has(ref) && !this.#values.has(ref)) bytes += this.#view.blobInfo(ref)?.size ?? 0;
+      if (!this.#named.has(ref) && !this.#values.has(ref))
+        bytes += this.#view.blobInfo(ref)?.storedBytes ?? 0;
     }
     return bytes;
   }
@@ -118,7 +118,12 @@ export class PackBuilder {
       const value = this.#values.get(ref);
       if (value === undefined) continue;
       const digest = refToBytes(ref);
-      yield { digest, value: () => compressValue(digest, value.kind, value.bytes, this.#compression) };
+      yield { digest, value: () => this.#compress(ref, digest, value) };
     }
+  }
+  #compress(ref: BlobRef, digest: Uint8Array, value: Value): StoredValue {
+    const stored = compressValue(digest, value.kind, value.bytes, this.#compression);
+    if (value.kind !== "page") this.#newBlobBytes.set(ref, stored.stored.length);
+    return stored;
   }
 }

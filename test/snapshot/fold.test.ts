@@ -137,7 +137,7 @@ test("every blob of the segments is kept, superseded checkpoint manifests includ
   fixture.read((view) => {
     assert.equal(view.blobInfo(old.checkpointRef)?.kind, "manifest");
     assert.deepEqual(Buffer.from(view.readBlob(old.checkpointRef) ?? []), Buffer.from(old.manifest));
-    assert.deepEqual(view.blobInfo(unnamed.ref), { kind: "pluginSnapshot", size: unnamed.size });
+    assert.deepEqual(view.blobInfo(unnamed.ref), { kind: "pluginSnapshot", storedBytes: unnamed.size });
   });
 });
 
