@@ -140,9 +140,12 @@ export class SnapshotView {
     }
   }
 
-  blobInfo(ref: BlobRef): { readonly kind: PackKind; readonly size: number } | undefined {
+  /** What a blob is, and the bytes it takes in its pack. */
+  blobInfo(ref: BlobRef): { readonly kind: PackKind; readonly storedBytes: number } | undefined {
     const found = this.#find(ref);
-    return found === undefined ? undefined : { kind: found.entry.kind, size: found.entry.rawLength };
+    return found === undefined
+      ? undefined
+      : { kind: found.entry.kind, storedBytes: found.entry.place.length };
   }
 
   /** The raw value, verified by its hash; undefined if no pack has it. */
@@ -151,7 +154,7 @@ export class SnapshotView {
     return found?.pack.read(found.entry);
   }
 
-  /** A page that a head names, so its absence is damage. */
+  /** A page or blob that a head names, so its absence is damage. */
   readNamed(ref: BlobRef, sessionId: string): Uint8Array {
     try {
       const bytes = this.readBlob(ref);
@@ -168,7 +171,7 @@ export class SnapshotView {
     throw corruptFile(
       `${this.root}/blobs`,
       0,
-      `page ${ref} of session "${sessionId}" is in no pack`,
+      `value ${ref} of session "${sessionId}" is in no pack`,
       sessionId,
     );
   }
