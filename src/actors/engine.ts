@@ -69,6 +69,10 @@ export class Engine {
       (reason) => this.#collector.run(reason),
       (error) => onEvent({ type: "gcFailed", error }),
     );
+  }
+
+  /** Call once the store is open. */
+  start(): void {
     this.#armInterval();
   }
 
@@ -159,7 +163,7 @@ export class Engine {
 
   /** Finishes what was accepted, then ends everything; the lock is freed last, whatever fails. */
   async drain(): Promise<void> {
-    const { log, writer, publisher, ownership, life, options } = this.#parts;
+    const { writer, life, options } = this.#parts;
     const started = options.clock.now();
     options.clock.clearTimeout(this.#intervalTimer);
     try {
@@ -168,16 +172,24 @@ export class Engine {
       await Promise.all([this.#collections.stop(), this.#snapshots.stop()]);
       if (life.error === undefined) await this.#foldLongTail();
     } finally {
-      this.sessions.stop();
+      await this.#end();
+    }
+    options.onEvent({ type: "closed", durationMs: options.clock.now() - started });
+  }
+
+  async #end(): Promise<void> {
+    const { log, writer, publisher, ownership } = this.#parts;
+    this.sessions.stop();
+    try {
+      await publisher.close();
+    } finally {
       try {
-        await publisher.close();
         await log.close();
       } finally {
         writer.stop();
         ownership.release();
       }
     }
-    options.onEvent({ type: "closed", durationMs: options.clock.now() - started });
   }
 
   /** A long tail would make the next open slow. A fold that fails costs only that. */

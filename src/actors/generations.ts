@@ -64,7 +64,10 @@ export function chooseGeneration(vfs: Vfs, root: string, storeId: Uint8Array): G
         return { ...chosen, previous: manifest, highestNumber: numbers[0] ?? 0, warnings };
       chosen = { manifest, view: SnapshotView.open(vfs, root, manifest) };
     } catch (error) {
-      if (isStoreError(error, "FORMAT_UNSUPPORTED") || !isDamage(error)) throw error;
+      if (isStoreError(error, "FORMAT_UNSUPPORTED") || !isDamage(error)) {
+        chosen?.view.release();
+        throw error;
+      }
       first ??= error;
       warnings.push(error.message);
     }

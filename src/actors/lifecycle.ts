@@ -45,6 +45,12 @@ const lifeMachine = setup({
   states: {
     opening: {
       tags: "opening",
+      // The opening itself looks at it last of all, and fails.
+      on: {
+        "log.failed": {
+          actions: { type: "rememberError", params: ({ event }) => ({ error: event.error }) },
+        },
+      },
       invoke: {
         src: "open",
         input: ({ context }) => ({ open: context.open }),

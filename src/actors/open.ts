@@ -56,6 +56,7 @@ async function openOwned(input: OpenInput, ownership: Ownership): Promise<Engine
   const replay = new TailReplay(tail, config.directory);
   const listener = new WriterListener();
   let log: Log | undefined;
+  let publisher: Publisher | undefined;
   try {
     const opened = await openLog(config, generations.manifest.log, replay.onRecord, listener);
     log = opened.log;
@@ -68,23 +69,22 @@ async function openOwned(input: OpenInput, ownership: Ownership): Promise<Engine
       tornBytes: opened.recovery.tornBytes,
       durationMs: options.clock.now() - started,
     };
-    const { engine, publisher } = join(input, {
-      ownership,
-      generations,
-      tail,
-      log,
-      listener,
-      recovery,
-      config,
-    });
+    const joined = join(input, { ownership, generations, tail, log, listener, recovery, config });
+    publisher = joined.publisher;
     await publisher.tidy();
+    if (life.error !== undefined) throw life.error;
     const warnings = [...generations.warnings, ...opened.recovery.warnings];
     if (!recovery.cleanClose || warnings.length > 0)
       options.onEvent({ type: "recovered", report: recovery, warnings });
-    return engine;
+    joined.engine.start();
+    return joined.engine;
   } catch (error) {
-    generations.view.release();
-    await log?.close();
+    try {
+      if (publisher === undefined) generations.view.release();
+      else await publisher.close();
+    } finally {
+      await log?.close();
+    }
     throw life.error ?? error;
   }
 }
@@ -108,7 +108,7 @@ function join({ root, options, life }: OpenInput, opened: Opened): { engine: Eng
   const writer = createActor(logWriterLogic, { input: { log, tail, onFailed } });
   writer.subscribe({ error: (error) => onFailed(toStoreError(error)) });
   writer.start();
-  listener.writer = writer;
+  listener.attach(writer);
   const poison = (error: ReturnType<typeof toStoreError>): void => writer.send({ type: "log.failed", error });
   const publisher = new Publisher({ root, options, generations, log, poison });
   const source = new Source({
@@ -125,20 +125,26 @@ function join({ root, options, life }: OpenInput, opened: Opened): { engine: Eng
 
 /** Hands what the log tells to the log writer, one event a batch; the writer exists only after the log does. */
 class WriterListener implements LogListener {
-  writer: LogWriterRef | undefined;
+  #writer: LogWriterRef | undefined;
+  #failure: ReturnType<typeof toStoreError> | undefined;
   /** Pairs (segment, offset) of the batch's frames, flat. */
   #positions: number[] = [];
 
+  attach(writer: LogWriterRef): void {
+    this.#writer = writer;
+    if (this.#failure !== undefined) this.failed(this.#failure);
+  }
   durable(_lsn: number, segment: number, offset: number): void {
     this.#positions.push(segment, offset);
   }
   batchEnd(lastLsn: number): void {
     const positions = this.#positions;
     this.#positions = [];
-    this.writer?.send({ type: "log.batch", lastLsn, positions });
+    this.#writer?.send({ type: "log.batch", lastLsn, positions });
   }
   failed(error: ReturnType<typeof toStoreError>): void {
-    this.writer?.send({ type: "log.failed", error });
+    this.#failure = error;
+    this.#writer?.send({ type: "log.failed", error });
   }
 }
 

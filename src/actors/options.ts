@@ -163,11 +163,15 @@ function flag(option: string, value: unknown): boolean {
 function listener(value: unknown): (event: StoreEvent) => void {
   if (value === undefined) return () => undefined;
   if (typeof value !== "function") throw bad("onEvent", "must be a function", value);
+  // Deliberate: events are information, not a door into the store.
+  const ignore = (): void => undefined;
   return (event) => {
     try {
-      value(event);
+      const returned: unknown = value(event);
+      // An async listener's failure would otherwise end the process.
+      if (returned instanceof Promise) returned.catch(ignore);
     } catch {
-      // Deliberate: events are information, not a door into the store.
+      ignore();
     }
   };
 }

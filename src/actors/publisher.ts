@@ -177,9 +177,13 @@ export class Publisher {
     this.#retireLog(false);
   }
 
+  /** Ends behind what was asked for before: a verify may still be under way. */
   async close(): Promise<void> {
-    await this.#pool.close();
-    this.#view.release();
+    try {
+      await this.exclusive.run(() => this.#pool.close());
+    } finally {
+      this.#view.release();
+    }
   }
 
   async #publish(edit: Edit, how: { readonly onSwap: () => void; readonly scrub: boolean }): Promise<void> {
