@@ -120,7 +120,7 @@ export class BlockFileWriter {
 
   /** After a failure: closes and removes the file. It is never synced again. */
   abort(): void {
-    this.#file.close();
+    closeQuietly(this.#file);
     removeLeftovers(this.#vfs, [this.#file.path]);
   }
 
@@ -175,7 +175,7 @@ export class BlockFileReader<Footer> {
       const wire = this.decode(place.offset, this.block(place));
       this.footer = understand(path, place.offset, () => readFooter(wire));
     } catch (error) {
-      this.#file.close();
+      this.close();
       throw error;
     }
   }
@@ -206,7 +206,7 @@ export class BlockFileReader<Footer> {
   }
 
   close(): void {
-    this.#file.close();
+    closeQuietly(this.#file);
   }
 
   #read(offset: number, length: number): Buffer {
@@ -217,6 +217,15 @@ export class BlockFileReader<Footer> {
     if (read !== length)
       throw corruptFile(this.path, offset, `${length} bytes were expected, ${read} are there`);
     return bytes;
+  }
+}
+
+/** For a file that was only read, or is given up: nothing is lost with it, and the caller's work goes on. */
+function closeQuietly(file: VfsFile): void {
+  try {
+    file.close();
+  } catch {
+    // The handle is gone all the same.
   }
 }
 
