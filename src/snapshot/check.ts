@@ -39,22 +39,38 @@ export function checkSnapshot(vfs: Vfs, { root, manifest }: CheckInput): VerifyP
     });
   }
   problems.found.push(...verifyLog(vfs, `${root}/wal`, storeId, manifest.log));
-  if (problems.found.length === 0) checkHeads(vfs, { root, manifest }, problems);
+  checkHeads(vfs, { root, manifest }, problems);
   return problems.found;
 }
 
-/** Only when all files are whole: each head's blobs and pages are there and as many as it says. */
+/** Each head's blobs and pages are there and as many as it says. Damage found above is told again, by session. */
 function checkHeads(vfs: Vfs, { root, manifest }: CheckInput, problems: Problems): void {
-  const view = SnapshotView.open(vfs, root, manifest);
+  const view = openUnlessReported(vfs, { root, manifest }, problems);
+  if (view === undefined) return;
   try {
-    for (const key of view.list()) {
-      problems.guard(`${root}/blobs`, key.sessionId, () => {
-        const stored = view.head(key.sessionId);
-        if (stored !== undefined && !stored.deleted) checkHead(view, stored);
-      });
-    }
+    problems.guard(`${root}/heads`, undefined, () => {
+      for (const key of view.list()) {
+        problems.guard(`${root}/blobs`, key.sessionId, () => {
+          const stored = view.head(key.sessionId);
+          if (stored !== undefined && !stored.deleted) checkHead(view, stored);
+        });
+      }
+    });
   } finally {
     view.release();
+  }
+}
+
+function openUnlessReported(
+  vfs: Vfs,
+  { root, manifest }: CheckInput,
+  problems: Problems,
+): SnapshotView | undefined {
+  try {
+    return SnapshotView.open(vfs, root, manifest);
+  } catch (error) {
+    if (problems.found.length === 0) throw error;
+    return undefined;
   }
 }
 
@@ -71,8 +87,7 @@ function checkHead(view: SnapshotView, stored: StoredHead): void {
   if (head === undefined) return;
   const { toolState, pluginSnapshot, executionState } = head.refs;
   for (const ref of [head.checkpointRef, toolState, pluginSnapshot, executionState]) {
-    if (ref !== undefined && view.readBlob(ref) === undefined)
-      throw new Error(`blob ${ref} of session "${sessionId}" is in no pack`);
+    if (ref !== undefined) view.readNamed(ref, sessionId);
   }
 }
 

@@ -14,6 +14,7 @@ import { GC_SLICE_BYTES } from "../limits.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import { corruptFile } from "./block-file.ts";
 import type { StoredHead } from "./head.ts";
+import type { HeadBytes, HeadsFileReader } from "./heads-file.ts";
 import { type FileEntry, packPath } from "./manifest.ts";
 import { mergeById } from "./merge-heads.ts";
 import { mergeValues, packSource } from "./merge-packs.ts";
@@ -54,11 +55,13 @@ export function mark(vfs: Vfs, { root, manifest }: MarkInput): Marks {
 
 /** The head of every session, from the newest file that has it. */
 function* currentHeads(view: SnapshotView): Generator<StoredHead> {
-  const files = view.headsFiles;
-  const newest = files[0];
-  for (const { sessionId, bytes } of mergeById(files.map((file) => file.scan()))) {
-    if (newest !== undefined) yield newest.decode(sessionId, bytes);
+  for (const { file, sessionId, bytes } of mergeById(view.headsFiles.map(scanOf))) {
+    yield file.decode(sessionId, bytes);
   }
+}
+
+function* scanOf(file: HeadsFileReader): Generator<HeadBytes & { readonly file: HeadsFileReader }> {
+  for (const head of file.scan()) yield { ...head, file };
 }
 
 function markCheckpoint(view: SnapshotView, bits: MarkBits, { sessionId, head }: StoredHead): void {

@@ -81,10 +81,10 @@ function writeFile(
 }
 
 /** Every id once, from the first source that has it. */
-export function* mergeById(sources: readonly Iterator<HeadBytes>[]): Generator<HeadBytes> {
+export function* mergeById<Head extends HeadBytes>(sources: readonly Iterator<Head>[]): Generator<Head> {
   const fronts = sources.map((source) => source.next());
   for (;;) {
-    let least: HeadBytes | undefined;
+    let least: Head | undefined;
     for (const front of fronts) {
       if (
         front.done !== true &&
