@@ -157,7 +157,7 @@ export const gcLaws: Area = ({ law }) => {
 
   law("what a commit accepted while gc runs refers to is never deleted", async (fixture) => {
     const refs: BlobRef[] = [];
-    for (let index = 0; index < 30; index++) {
+    for (let index = 0; index < 40; index++) {
       const { manifest } = await send(fixture, { toolState: toolState(index) }, `s${index}`);
       refs.push(manifest.toolStateRef as BlobRef);
       await send(fixture, {}, `s${index}`);
@@ -165,7 +165,7 @@ export const gcLaws: Area = ({ law }) => {
     const collected = fixture.store.gc();
     const outcomes = await Promise.all(
       refs.map(async (toolStateRef, index) => {
-        for (let turn = 0; turn < index % 7; turn++) await new Promise(setImmediate);
+        for (let turn = 0; turn < index; turn++) await new Promise(setImmediate);
         try {
           await send(fixture, { toolStateRef }, `s${index}`);
           return "accepted";

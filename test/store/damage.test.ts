@@ -25,7 +25,7 @@ import { refuses } from "../support/expect.ts";
 const OPTIONS: StoreOptions = { segmentBytes: 64 * 1024, snapshot: false, gc: false };
 const SESSIONS = ["one", "two", "three", "four"];
 /** Bits flipped per file, spread over its bytes that are not zero. */
-const FLIPS = Number(process.env.VARVE_FLIPS ?? 60);
+const FLIPS = Number(process.env.VARVE_FLIPS ?? 30);
 /** Files whose loss or change harms nothing: text for messages, an optional promise, leftovers. */
 const HARMLESS = /\/(lock|TAIL|quarantine(\/.*)?)$/;
 

@@ -40,10 +40,23 @@ if (mode === "try") {
     void store.snapshot().then(() => process.stdout.write("snapshot\n"));
   }
 
+  /** As a host does: what is refused as busy is sent again a little later. */
+  async function send(sessionId: string, revision: number): Promise<void> {
+    for (;;) {
+      try {
+        await store.session(sessionId).commitRuntimeState(commitOf(sessionId, revision));
+        return;
+      } catch (error) {
+        if (!isStoreError(error, "STORE_BUSY")) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+    }
+  }
+
   async function load(sessionId: string): Promise<never> {
     const head = await store.session(sessionId).loadSession({ kind: "activePath" });
     for (let revision = (head?.headRevision ?? 0) + 1; ; revision++) {
-      await store.session(sessionId).commitRuntimeState(commitOf(sessionId, revision));
+      await send(sessionId, revision);
       process.stdout.write(`${sessionId} ${revision}\n`);
     }
   }
