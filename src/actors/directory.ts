@@ -2,13 +2,16 @@
  * A store's directory before anything in it is opened: whose it is, and who owns it.
  *
  * 1. The lock is held on the file `format`, which is never renamed or replaced; `lock` is text for messages.
- * 2. A directory is a new store only if nothing in it says otherwise; foreign files are never touched.
+ * 2. A directory is a new store only if nothing in it says otherwise; foreign files are never touched, also
+ *    not one that happens to be called `format`. A store that lost its manifests is damaged, not new.
+ * 3. What decides whether the store is new is read under the lock: before, another owner may be making it.
  */
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { crc32 } from "../checksum.ts";
 import { isStoreError, type StoreError, storeError } from "../errors.ts";
 import { readWhole, type Vfs, type VfsFile } from "../vfs/vfs.ts";
+import { throwIfAborted } from "./ask.ts";
 
 export const FORMAT_VERSION = 1;
 
@@ -35,18 +38,18 @@ export interface Ownership {
 export function ownDirectory(vfs: Vfs, root: string): Ownership {
   prepareDirectory(vfs, root);
   const names = vfs.list(root);
-  const hasFormat = names.includes("format");
-  const hasManifest = names.some((name) => /^manifest-\d+$/.test(name));
-  if (!hasFormat) refuseForeign(root, names, hasManifest);
+  refuseForeign(root, names);
   const path = `${root}/format`;
-  const file = openFormat(vfs, path, hasFormat);
+  const file = openFormat(vfs, path, names.includes("format"));
   try {
     if (!file.tryLock()) throw lockedError(vfs, root);
-    const storeId = readOrWriteFormat(vfs, root, file, hasManifest);
+    const isNew = !hasManifest(vfs.list(root));
+    if (isNew) refuseRemains(vfs, root);
+    const storeId = readOrWriteFormat(vfs, root, file, isNew);
     writeOwner(vfs, root);
     const check = (): void => checkIdentity(vfs, path, file);
     check();
-    return { root, storeId, isNew: !hasManifest, check, release: () => file.close() };
+    return { root, storeId, isNew, check, release: () => file.close() };
   } catch (error) {
     file.close();
     throw error;
@@ -65,8 +68,9 @@ export async function ownDirectoryWithin(
       return ownDirectory(vfs, root);
     } catch (error) {
       const left = deadline - wait.now();
-      if (!isStoreError(error, "STORE_LOCKED") || left <= 0 || wait.signal?.aborted === true) throw error;
+      if (!isStoreError(error, "STORE_LOCKED") || left <= 0) throw error;
       await new Promise((resolve) => setTimeout(resolve, Math.min(LOCK_RETRY_MS, left)));
+      throwIfAborted(wait.signal);
     }
   }
 }
@@ -105,16 +109,45 @@ function parentOf(path: string): string {
   return path.slice(0, Math.max(1, path.lastIndexOf("/")));
 }
 
-function refuseForeign(root: string, names: readonly string[], hasManifest: boolean): void {
+function hasManifest(names: readonly string[]): boolean {
+  return names.some((name) => /^manifest-\d+$/.test(name));
+}
+
+/** A store that exists may have foreign files beside it; one to be made may not. */
+function refuseForeign(root: string, names: readonly string[]): void {
+  const isStore = hasManifest(names);
+  if (isStore && names.includes("format")) return;
   const foreign = names.find((name) => !OWN_NAMES.test(name));
-  if (foreign !== undefined) {
+  if (foreign !== undefined) throw foreignError(root, foreign);
+  if (isStore) throw missingFormat(root);
+}
+
+function foreignError(root: string, name: string): StoreError {
+  return storeError(
+    "NOT_A_STORE",
+    { path: root },
+    `${root} holds "${name}", which is not part of a Varve store; use an empty directory`,
+  );
+}
+
+/** Without a manifest there may be what creation makes before it, and nothing that only a used store has. */
+function refuseRemains(vfs: Vfs, root: string): void {
+  const remains = [
+    ["wal", /^(?!0{15}1\.wal$)[0-9a-f]{16}\.wal$/],
+    ["heads", /./],
+    ["blobs", /./],
+  ] as const;
+  for (const [directory, pattern] of remains) {
+    const path = `${root}/${directory}`;
+    if (vfs.stat(path)?.kind !== "directory") continue;
+    const found = vfs.list(path).find((name) => pattern.test(name));
+    if (found === undefined) continue;
     throw storeError(
-      "NOT_A_STORE",
-      { path: root },
-      `${root} holds "${foreign}", which is not part of a Varve store; use an empty directory`,
+      "CORRUPT",
+      { file: `${root}/manifest-000001` },
+      `${root} has no manifest, but ${directory}/${found} belongs to one; restore it from a copy`,
     );
   }
-  if (hasManifest) throw missingFormat(root);
 }
 
 function missingFormat(root: string): StoreError {
@@ -136,21 +169,28 @@ function openFormat(vfs: Vfs, path: string, exists: boolean): VfsFile {
   }
 }
 
-function readOrWriteFormat(vfs: Vfs, root: string, file: VfsFile, hasManifest: boolean): Uint8Array {
-  const bytes = Buffer.alloc(FORMAT_BYTES);
-  const read = file.read(bytes, 0);
+function readOrWriteFormat(vfs: Vfs, root: string, file: VfsFile, isNew: boolean): Uint8Array {
+  const target = Buffer.alloc(FORMAT_BYTES + 1);
+  const bytes = target.subarray(0, file.read(target, 0));
   try {
-    return decodeFormat(file.path, bytes.subarray(0, read));
+    return decodeFormat(file.path, bytes);
   } catch (error) {
-    // Creation may have been cut short before the first manifest; then nothing was ever stored.
-    if (hasManifest || !isStoreError(error, "CORRUPT")) throw error;
+    if (!isNew || !isStoreError(error, "CORRUPT")) throw error;
   }
+  // Creation may have been cut short before the first manifest; then nothing was ever stored.
+  if (!isCutFormat(bytes)) throw foreignError(root, "format");
   const storeId = randomBytes(16);
   file.truncate(0);
   file.write([encodeFormat(storeId)], 0);
   file.sync();
   vfs.syncDirectory(root);
   return storeId;
+}
+
+/** What a crash can leave of the one write of a format: any part of it, zeros elsewhere. */
+function isCutFormat(bytes: Uint8Array): boolean {
+  if (bytes.length > FORMAT_BYTES) return false;
+  return bytes.subarray(0, MAGIC.length).every((byte, at) => byte === 0 || byte === MAGIC[at]);
 }
 
 function encodeFormat(storeId: Uint8Array): Uint8Array {
