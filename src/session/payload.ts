@@ -62,8 +62,8 @@ function isPlainContainer(value: object, levels: number): boolean {
   if (prototype !== Object.prototype && prototype !== null) return false;
   if (Object.getOwnPropertySymbols(value).length > 0) return false;
   for (const key of Object.keys(value)) {
-    // The codec writes the first two as an escape, which needs a copy.
-    if (key === "__proto__" || key === "$v" || !key.isWellFormed()) return false;
+    // The codec writes such keys as an escape, which needs a copy.
+    if (key === "__proto__" || !key.isWellFormed()) return false;
     if (!isPlainProperty(value, key, levels)) return false;
   }
   return true;

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { addUsage } from "../../src/session/ledger.ts";
 import type { TokenLedgerEntry, TokenUsage } from "../../src/session/types.ts";
+import { append, node, replaceFull, SessionBench } from "./session-bench.ts";
 
 const COUNTERS = ["inputTokens", "outputTokens", "cachedInputTokens", "reasoningTokens"] as const;
 
@@ -52,6 +53,17 @@ test("neither argument changes", () => {
   (added[1] as TokenLedgerEntry).usage.inputTokens = 77;
   assert.deepEqual(ledger, [entry("a", "m")]);
   assert.deepEqual(deltas, [entry("a", "m"), entry("b", "m")]);
+});
+
+test("no change of the graph changes the ledger", () => {
+  const bench = new SessionBench("permissive");
+  const usageDeltas = [entry("s", "m")];
+  bench.commit({ ...append([node("a"), node("b")]), usageDeltas });
+  bench.commit(replaceFull([node("b")]));
+  bench.tombstone("b");
+  bench.vacuum();
+  bench.commit({ ...replaceFull([node("c")]), usageDeltas });
+  assert.deepEqual(bench.state.ledger, [entry("s", "m", { inputTokens: 2 })]);
 });
 
 test("each counter overflows by its name, at the first entry that does", () => {

@@ -45,6 +45,7 @@ test("strict refuses a node on the head's active path, and hides nothing", () =>
     const error = refusal("NODE_IN_USE", () => bench.tombstone("y", "x", id));
     assert.deepEqual([error.nodeId, error.retry], [id, "reload"]);
   }
+  assert.equal(refusal("NODE_IN_USE", () => bench.tombstone("y", "x", "b", "c", "a")).nodeId, "b");
   assert.equal(bench.ids().length, 5);
 });
 
