@@ -27,7 +27,7 @@ import type { Edit, FoldOutput } from "../../src/snapshot/tasks.ts";
 import { SnapshotView } from "../../src/snapshot/view.ts";
 import { MemoryVfs } from "../../src/vfs/memory.ts";
 import { readWhole, type Vfs } from "../../src/vfs/vfs.ts";
-import { createLog, type Log, type LogConfig, openLog } from "../../src/wal/log.ts";
+import { createLog, type Log, type LogConfig, type LogStart, openLog } from "../../src/wal/log.ts";
 
 export const ROOT = "/store";
 export const STORE_ID = Uint8Array.from({ length: 16 }, (_, index) => 0xb0 + index);
@@ -238,8 +238,13 @@ export class SnapshotFixture {
     return record;
   }
 
+  /** Seals the log: everything before the answer can be folded. */
+  roll(): Promise<LogStart> {
+    return this.#log.roll();
+  }
+
   async fold(packsLeftAlone: readonly number[] = []): Promise<FoldOutput> {
-    const until = await this.#log.roll();
+    const until = await this.roll();
     return fold(this.vfs, {
       root: ROOT,
       manifest: this.manifest,
