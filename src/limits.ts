@@ -48,6 +48,8 @@ export const MAX_SMALL_PACKS = 8;
 
 /** Log bytes beyond the newest snapshot after which `close()` folds first. */
 export const CLOSE_FOLD_BYTES = 4 * MIB;
+/** Log segments beyond the newest snapshot at which an opening folds, because every opening starts one. */
+export const MAX_UNFOLDED_SEGMENTS = 8;
 /** Multiple of `snapshot.logBytes` at which commits are refused as busy until a fold catches up. */
 export const LOG_BACKLOG_FACTOR = 4;
 /** Blobs remembered as used while a gc runs; beyond it the gc is abandoned. */

@@ -74,6 +74,8 @@ export class Engine {
   /** Call once the store is open. */
   start(): void {
     this.#armInterval();
+    if (this.options.snapshot !== undefined && this.#snapshotter.hasManySegments)
+      this.#snapshots.request("logBytes");
   }
 
   #createRegistry(): SessionRegistry {
@@ -113,16 +115,11 @@ export class Engine {
 
   /** Throws STORE_BUSY or STORE_FULL when a write of about this size cannot be taken now. */
   admit(bytes: number): void {
-    const { log, tail, options } = this.#parts;
+    const { log, options } = this.#parts;
     const queued = log.queuedBytes;
     if (queued > 0 && queued + bytes > options.maxQueuedBytes) throw busyError(queued, "the queue is full");
     const logBytes = options.snapshot?.logBytes;
-    if (logBytes !== undefined && tail.bytes >= logBytes) {
-      this.#snapshots.request("logBytes");
-      if (tail.bytes >= logBytes * LOG_BACKLOG_FACTOR && this.#snapshots.isRunning) {
-        throw busyError(queued, "snapshots have fallen behind the log");
-      }
-    }
+    if (logBytes !== undefined) this.#admitBacklog(logBytes, queued);
     if (!log.hasRoom(bytes)) {
       options.onEvent({ type: "full", neededBytes: bytes });
       throw storeError(
@@ -131,6 +128,19 @@ export class Engine {
         `the disk has no room for ${bytes} more bytes of log; free some and send it again`,
       );
     }
+  }
+
+  /**
+   * Commits wait for a snapshot that is merely slower than they are. For one that keeps failing they do not:
+   * it might never come, and the log has room until the disk is full.
+   */
+  #admitBacklog(logBytes: number, queued: number): void {
+    const unfolded = this.#parts.tail.bytes;
+    const { retryAt } = this.#snapshotter;
+    if (unfolded < Math.max(logBytes, retryAt)) return;
+    this.#snapshots.request("logBytes");
+    if (unfolded < logBytes * LOG_BACKLOG_FACTOR || retryAt > 0 || !this.#snapshots.isRunning) return;
+    throw busyError(queued, "snapshots have fallen behind the log");
   }
 
   snapshot(): Promise<void> {

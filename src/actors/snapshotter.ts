@@ -4,15 +4,22 @@
  *
  * 1. The tail is cut where the roll seals the log, before anything can be appended behind it, so a published
  *    snapshot covers exactly the generations that are dropped.
+ * 2. An attempt that failed is repeated on the same sealed log while nothing new was written, so that failing
+ *    for long does not fill the disk with segments; automatic ones wait until the log has grown by
+ *    half and by `snapshot.logBytes`, or for the interval.
  */
 import { assert } from "../assert.ts";
 import type { StoreEvent } from "../contract.ts";
-import type { Log } from "../wal/log.ts";
+import { MAX_UNFOLDED_SEGMENTS } from "../limits.ts";
+import type { Log, LogStart } from "../wal/log.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { Publisher } from "./publisher.ts";
 import type { Tail } from "./tail.ts";
 
 export type SnapshotReason = Extract<StoreEvent, { type: "snapshot" }>["reason"];
+
+/** Factor by which the tail grows between two automatic attempts that fail. */
+const RETRY_GROWTH = 1.5;
 
 export interface SnapshotterParts {
   readonly options: ResolvedOptions;
@@ -26,6 +33,10 @@ export interface SnapshotterParts {
 export class Snapshotter {
   readonly #parts: SnapshotterParts;
   readonly #onPublished: () => void;
+  /** End of the log that was sealed for an attempt that failed. */
+  #sealed: LogStart | undefined;
+  /** Bytes of the tail at which an automatic snapshot is worth trying; above 0 after one that failed. */
+  retryAt = 0;
   readonly counters = { count: 0, automatic: 0, failed: 0 };
 
   constructor(parts: SnapshotterParts, onPublished: () => void) {
@@ -46,23 +57,50 @@ export class Snapshotter {
 
   /** As `run`, for a caller that has the publisher to itself. */
   async fold(reason: SnapshotReason): Promise<void> {
+    const { options, tail } = this.#parts;
+    try {
+      this.#parts.checkOwnership();
+      await this.#fold(reason);
+      this.retryAt = 0;
+    } catch (error) {
+      // Every attempt reads the whole tail: growing distances bound what failing for long costs.
+      this.retryAt = tail.bytes * RETRY_GROWTH + (options.snapshot?.logBytes ?? 1);
+      throw error;
+    }
+  }
+
+  /** Every opening starts a segment, so many openings without a commit make a long and empty log. */
+  get hasManySegments(): boolean {
+    const { log, publisher } = this.#parts;
+    return log.stats().activeSegment - publisher.manifest.log.segment > MAX_UNFOLDED_SEGMENTS;
+  }
+
+  async #fold(reason: SnapshotReason): Promise<void> {
     const { options, log, tail, publisher } = this.#parts;
     const started = options.clock.now();
-    this.#parts.checkOwnership();
-    if (log.lastLsn === publisher.manifest.log.lsn) {
+    if (log.lastLsn === publisher.manifest.log.lsn && !this.hasManySegments) {
       // Nothing to fold; but a second generation that holds removed bytes must go on its way.
       if (publisher.previousDiffers) await publisher.republish();
       return;
     }
-    const lastLsn = log.lastLsn;
-    tail.cut(lastLsn);
-    const until = await log.roll();
-    assert(until.lsn === lastLsn, `the roll sealed LSN ${until.lsn} where ${lastLsn} was cut`);
+    const until = await this.#seal();
     const folded = await publisher.fold(until, () => tail.drop(until.lsn));
+    this.#sealed = undefined;
     this.counters.count++;
     if (reason !== "call" && reason !== "close") this.counters.automatic++;
     const { manifest } = publisher;
     const durationMs = options.clock.now() - started;
     options.onEvent({ type: "snapshot", manifest: manifest.number, reason, ...folded, durationMs });
+  }
+
+  async #seal(): Promise<LogStart> {
+    const { log, tail } = this.#parts;
+    const { lastLsn } = log;
+    if (this.#sealed?.lsn === lastLsn) return this.#sealed;
+    tail.cut(lastLsn);
+    const until = await log.roll();
+    assert(until.lsn === lastLsn, `the roll sealed LSN ${until.lsn} where ${lastLsn} was cut`);
+    this.#sealed = until;
+    return until;
   }
 }
