@@ -12,7 +12,7 @@ import { storeError } from "../errors.ts";
 import { type BlobRef, refFromBytes, refToBytes } from "../ids.ts";
 import { GC_SLICE_BYTES } from "../limits.ts";
 import type { Vfs } from "../vfs/vfs.ts";
-import { corruptFile } from "./block-file.ts";
+import { corruptFile, understand } from "./block-file.ts";
 import type { StoredHead } from "./head.ts";
 import type { HeadBytes, HeadsFileReader } from "./heads-file.ts";
 import { type FileEntry, packPath } from "./manifest.ts";
@@ -36,11 +36,7 @@ export function mark(vfs: Vfs, { root, manifest }: MarkInput): Marks {
         rootCount++;
         markCheckpoint(view, bits, stored);
       }
-      for (const page of pagesOf([...stored.nodes, ...stored.receipts], {
-        read: (ref) => view.readNamed(ref, stored.sessionId),
-      })) {
-        if (!bits.mark(page.ref)) throw missing(view, page.ref, stored.sessionId);
-      }
+      understand(`${root}/blobs`, 0, () => markPages(view, bits, stored), stored.sessionId);
     }
     return {
       rootCount,
@@ -80,6 +76,13 @@ function markCheckpoint(view: SnapshotView, bits: MarkBits, { sessionId, head }:
   }
   for (const ref of [checkpointRef, refs.toolState, refs.pluginSnapshot, refs.executionState]) {
     if (ref !== undefined && !bits.mark(ref)) throw missing(view, ref, sessionId);
+  }
+}
+
+function markPages(view: SnapshotView, bits: MarkBits, { sessionId, nodes, receipts }: StoredHead): void {
+  const store = { read: (ref: BlobRef) => view.readNamed(ref, sessionId) };
+  for (const page of pagesOf([...nodes, ...receipts], store)) {
+    if (!bits.mark(page.ref)) throw missing(view, page.ref, sessionId);
   }
 }
 

@@ -1,0 +1,143 @@
+/**
+ * Records and pages whose checksums and digests are right and whose content makes no sense. A fold or a mark
+ * that meets one ends with CORRUPT saying where, and nothing is published or deleted.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { sha256 } from "../../src/checksum.ts";
+import { pack } from "../../src/codec.ts";
+import { refFromBytes } from "../../src/ids.ts";
+import { MAX_COMPONENT_BYTES } from "../../src/limits.ts";
+import type { BlobRecord } from "../../src/session/record.ts";
+import { mark } from "../../src/snapshot/collect.ts";
+import { encodeHead } from "../../src/snapshot/head.ts";
+import { HeadsFileWriter } from "../../src/snapshot/heads-file.ts";
+import { headsPath, packPath } from "../../src/snapshot/manifest.ts";
+import { compressValue, PackWriter } from "../../src/snapshot/pack.ts";
+import type { PageRef } from "../../src/snapshot/pages.ts";
+import { storedHead } from "./files.ts";
+import { append, blobRecord, corruptionOf, node, ROOT, SnapshotFixture, STORE_ID } from "./fixture.ts";
+
+const FILES = { root: ROOT, heads: `${ROOT}/heads`, blobs: `${ROOT}/blobs` };
+
+function names(fixture: SnapshotFixture): string[] {
+  return Object.values(FILES).flatMap((directory) => fixture.vfs.list(directory));
+}
+
+/** The CORRUPT that a promise is rejected with. */
+async function corruptionIn(work: Promise<unknown>) {
+  try {
+    await work;
+  } catch (error) {
+    return corruptionOf(() => {
+      throw error;
+    });
+  }
+  return undefined;
+}
+
+/** A store whose only session has this page as its nodes. */
+async function withPage(
+  content: unknown,
+  claimed: { level: number; items: number },
+): Promise<SnapshotFixture> {
+  const fixture = await SnapshotFixture.create();
+  const bytes = pack(content);
+  const digest = sha256(bytes);
+  const page: PageRef = { ref: refFromBytes(digest), ...claimed, bytes: bytes.length };
+  const packs = new PackWriter(fixture.vfs, packPath(ROOT, 1), { storeId: STORE_ID, number: 1 });
+  packs.add(compressValue(digest, "page", bytes, "none"));
+  const packBytes = packs.finish();
+  const heads = new HeadsFileWriter(fixture.vfs, headsPath(ROOT, 2), { storeId: STORE_ID, number: 2 });
+  const stored = storedHead("s", 0, { lastLsn: 0, nodes: [page] });
+  heads.add({ sessionId: "s", lastCommitLsn: 0, bytes: encodeHead(stored) });
+  fixture.manifest = {
+    ...fixture.manifest,
+    packs: [{ number: 1, bytes: packBytes, count: 1 }],
+    heads: [{ number: 2, bytes: heads.finish(), count: 1 }],
+    nextFile: 3,
+  };
+  return fixture;
+}
+
+const PAGES: readonly [string, unknown, { level: number; items: number }][] = [
+  ["that is no array", 7, { level: 0, items: 1 }],
+  ["without items", [0], { level: 0, items: 1 }],
+  ["of another level", [1, []], { level: 0, items: 1 }],
+  ["of fewer items than its reference says", [0, []], { level: 0, items: 1 }],
+  ["whose item is no node", [0, [5]], { level: 0, items: 1 }],
+  ["of a level without references", [1, 5], { level: 1, items: 1 }],
+  ["of a level with a reference that is none", [1, [[5]]], { level: 1, items: 1 }],
+];
+
+for (const [what, content, claimed] of PAGES) {
+  test(`a page ${what} is CORRUPT of its session when it is loaded or folded`, async (t) => {
+    const fixture = await withPage(content, claimed);
+    t.after(() => fixture.close());
+    assert.equal(corruptionOf(() => void fixture.load("s"))?.sessionId, "s");
+    fixture.appendRaw({ kind: "vacuum", sessionId: "s" });
+    const before = names(fixture);
+    const folded = await corruptionIn(fixture.fold());
+    assert.equal(folded?.sessionId, "s");
+    assert.equal(folded.file, FILES.blobs);
+    assert.deepEqual(names(fixture), before);
+  });
+}
+
+for (const [what, content, claimed] of PAGES.filter(([, , { level }]) => level !== 0)) {
+  test(`an index page ${what} ends the mark with CORRUPT of its session`, async (t) => {
+    const fixture = await withPage(content, claimed);
+    t.after(() => fixture.close());
+    const corruption = corruptionOf(() => void mark(fixture.vfs, { root: ROOT, manifest: fixture.manifest }));
+    assert.equal(corruption?.sessionId, "s");
+  });
+}
+
+test("a page reference with a negative number is CORRUPT of the head that has it", async (t) => {
+  const fixture = await withPage([0, []], { level: -1, items: 1 });
+  t.after(() => fixture.close());
+  const corruption = corruptionOf(() => void mark(fixture.vfs, { root: ROOT, manifest: fixture.manifest }));
+  assert.equal(corruption?.file, headsPath(ROOT, 2));
+  assert.equal(corruption.sessionId, "s");
+});
+
+const whole = blobRecord("a value", "toolState");
+const BLOBS: readonly [string, Partial<BlobRecord>][] = [
+  ["reaches beyond its size", { at: 5 }],
+  ["is larger than its size", { size: 3 }],
+  ["begins before the value", { at: -1, size: 100 }],
+  ["has a negative size", { size: -1 }],
+  ["says a size that no value may have", { size: MAX_COMPONENT_BYTES * 2 }],
+  ["says a size that nothing can have", { size: Number.MAX_SAFE_INTEGER }],
+];
+
+for (const [what, fields] of BLOBS) {
+  test(`a blob part that ${what} is CORRUPT of its segment, at its offset`, async (t) => {
+    const fixture = await SnapshotFixture.create();
+    t.after(() => fixture.close());
+    fixture.commit("s", { graph: append(node("a")) });
+    fixture.appendRaw({ ...whole, ...fields });
+    const before = names(fixture);
+    const corruption = await corruptionIn(fixture.fold());
+    assert.match(corruption?.file ?? "", /\/wal\/[0-9a-f]{16}\.wal$/);
+    assert.ok((corruption?.offset ?? 0) > 4096);
+    assert.deepEqual(names(fixture), before);
+  });
+}
+
+test("a head that cannot be decoded ends the mark with CORRUPT of the file it lies in, also of an older one", async (t) => {
+  const fixture = await SnapshotFixture.create();
+  t.after(() => fixture.close());
+  const file = (number: number, sessionId: string, bytes: Uint8Array) => {
+    const writer = new HeadsFileWriter(fixture.vfs, headsPath(ROOT, number), { storeId: STORE_ID, number });
+    writer.add({ sessionId, lastCommitLsn: 0, bytes });
+    return { number, bytes: writer.finish(), count: 1 };
+  };
+  const manifest = {
+    ...fixture.manifest,
+    heads: [file(1, "bad", Buffer.from([1, 2])), file(2, "good", encodeHead(storedHead("good", 0)))],
+  };
+  const corruption = corruptionOf(() => void mark(fixture.vfs, { root: ROOT, manifest }));
+  assert.equal(corruption?.file, headsPath(ROOT, 1));
+  assert.equal(corruption.sessionId, "bad");
+});
