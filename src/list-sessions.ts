@@ -8,7 +8,7 @@ import type { SessionState } from "./session/state.ts";
 import type { SessionPickerInfo } from "./session/types.ts";
 
 export interface Listable {
-  readonly source: Source;
+  readonly source: () => Source;
   /** Visible state of a session in memory. */
   readonly resident: (sessionId: string) => SessionState | undefined;
   /** Throws when the store may not be read. */
@@ -26,7 +26,7 @@ export async function* listSessionsOf(
   const { limit, after, includeChildren, signal } = checkOptions(options);
   let shown = 0;
   if (shown >= limit) return;
-  for (const info of listEntries(store.source, store.resident, { after, includeChildren })) {
+  for (const info of listEntries(store.source(), store.resident, { after, includeChildren })) {
     throwIfAborted(signal);
     yield info;
     shown++;

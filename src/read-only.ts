@@ -9,6 +9,7 @@
 import { resolve as resolvePath } from "node:path";
 import { throwIfAborted } from "./actors/ask.ts";
 import { readMeta, readNodeOf, readSessionOf } from "./actors/reads.ts";
+import type { Source } from "./actors/source.ts";
 import { openView, type StoreView } from "./actors/view-of-moment.ts";
 import type {
   CallOptions,
@@ -117,10 +118,9 @@ class View implements ReadOnlyStore {
   }
 
   listSessions(options?: ListOptions): AsyncIterable<SessionPickerInfo> {
-    return listSessionsOf(
-      { source: this.#view.source, resident: () => undefined, check: () => this.#check() },
-      options,
-    );
+    // Looked up when the listing begins: a refresh before that releases the view of now.
+    const source = (): Source => this.#view.source;
+    return listSessionsOf({ source, resident: () => undefined, check: () => this.#check() }, options);
   }
 
   verify(options?: CallOptions): Promise<VerifyReport> {

@@ -79,7 +79,7 @@ class VarveStore implements Store {
   listSessions(options?: ListOptions): AsyncIterable<SessionPickerInfo> {
     return listSessionsOf(
       {
-        source: this.#engine.source,
+        source: () => this.#engine.source,
         resident: (sessionId) => this.#engine.sessions.peek(sessionId)?.loaded,
         check: () => this.#engine.checkReadable(),
       },

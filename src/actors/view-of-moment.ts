@@ -1,12 +1,13 @@
 /**
  * A store's state at one moment, read beside a live owner and without its lock. The owner may publish,
- * roll and recycle while we read, so an answer counts only if the newest manifest did not change meanwhile.
+ * roll and recycle while we read, so an answer counts only if the newest manifest did not change meanwhile;
+ * and what is missing from a view that the owner has outrun is VIEW_EXPIRED, not damage.
  */
 import type { RecoveryReport, VerifyReport } from "../contract.ts";
 import { storeError } from "../errors.ts";
 import type { SessionState } from "../session/state.ts";
 import { checkSnapshot } from "../snapshot/check.ts";
-import type { Manifest } from "../snapshot/manifest.ts";
+import { type Manifest, manifestPath } from "../snapshot/manifest.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import { scanLog } from "../wal/log.ts";
 import { readStoreId } from "./directory.ts";
@@ -99,6 +100,7 @@ function readView(vfs: Vfs, root: string): StoreView {
       state: (sessionId) => states.get(sessionId),
       verify: () => {
         const problems = checkSnapshot(vfs, { root, manifest });
+        if (problems.length > 0) refuseOutrun(vfs, root, manifest);
         return { ok: problems.length === 0, problems };
       },
       release: () => view.release(),
@@ -107,6 +109,17 @@ function readView(vfs: Vfs, root: string): StoreView {
     view.release();
     throw error;
   }
+}
+
+/** An owner keeps what its two newest manifests name; what an older one misses was removed, not damaged. */
+function refuseOutrun(vfs: Vfs, root: string, manifest: Manifest): void {
+  if (newest(vfs, root) <= manifest.number + 1) return;
+  const file = manifestPath(root, manifest.number);
+  throw storeError(
+    "VIEW_EXPIRED",
+    { file },
+    `the owner has gone on and removed what ${file} names; refresh it`,
+  );
 }
 
 /** The last few loaded sessions; a view never changes, so they stay right. */

@@ -109,9 +109,11 @@ export class ReceiptTable {
 
   #loadOlder(): void {
     if (this.#older === undefined) return;
+    // Before anything is changed: what cannot be read now must cost none of those made since.
+    const older = this.#older();
     const made = this.#byOperation;
     this.#byOperation = new Map();
-    for (const receipt of this.#older()) this.#put(receipt);
+    for (const receipt of older) this.#put(receipt);
     this.#older = undefined;
     for (const receipt of made.values()) this.#put(receipt);
     this.#forget();

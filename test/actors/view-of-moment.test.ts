@@ -1,0 +1,234 @@
+/**
+ * A read-only view whose owner goes on between any two of its file operations: what it shows is one moment's
+ * acknowledged state or a typed refusal, what the owner removed is VIEW_EXPIRED and never called damage, and
+ * a view leaves no file open and writes nothing.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { openView } from "../../src/actors/view-of-moment.ts";
+import type { Store, StoreOptions } from "../../src/contract.ts";
+import { isStoreError } from "../../src/errors.ts";
+import { openStore, openStoreReadOnly } from "../../src/index.ts";
+import { MemoryVfs } from "../../src/vfs/memory.ts";
+import type { OpenMode, VfsFile } from "../../src/vfs/vfs.ts";
+import { listed, refuses } from "../support/expect.ts";
+import { checkSession, Progress, sendNext } from "../support/history.ts";
+import { CountingVfs } from "./counting-vfs.ts";
+
+const OPTIONS: StoreOptions = { segmentBytes: 64 * 1024, snapshot: false, gc: false };
+
+/** Every moment of an owner's life, each a whole file system, with what was acknowledged by then. */
+interface Moment {
+  readonly vfs: MemoryVfs;
+  readonly acknowledged: Progress;
+}
+
+/** An owner that commits, folds and collects; the moments after each of its file operations. */
+async function ownersLife(): Promise<Moment[]> {
+  const live = new MemoryVfs();
+  const store = await openStore("/store", { ...OPTIONS, vfs: live });
+  const progress = new Progress();
+  const moments: Moment[] = [];
+  live.onOperation = () =>
+    moments.push({ vfs: live.crashKeepingEverything(), acknowledged: progress.copy() });
+  for (let round = 0; round < 3; round++) {
+    for (let turn = 0; turn < 3; turn++) await sendNext(store, "root", progress);
+    await (round === 1 ? store.gc() : store.snapshot());
+  }
+  live.onOperation = undefined;
+  await store.close();
+  return moments;
+}
+
+/** A reader's file system in which the owner takes a step before every n-th operation. */
+class AgeingVfs extends CountingVfs {
+  readonly #moments: readonly Moment[];
+  readonly #everyNth: number;
+  #operations = 0;
+  #at: number;
+  writes = 0;
+
+  constructor(moments: readonly Moment[], at: number, everyNth: number) {
+    super(new MemoryVfs());
+    this.#moments = moments;
+    this.#at = at;
+    this.#everyNth = everyNth;
+  }
+
+  get now(): Moment {
+    const moment = this.#moments[Math.min(this.#at, this.#moments.length - 1)];
+    assert.ok(moment);
+    return moment;
+  }
+
+  step(): MemoryVfs {
+    if (++this.#operations % this.#everyNth === 0) this.#at++;
+    return this.now.vfs;
+  }
+
+  override open(path: string, mode: OpenMode): VfsFile {
+    if (mode !== "read") this.writes++;
+    const file = new CountingVfs(this.step()).open(path, mode);
+    return file;
+  }
+  override list(path: string): string[] {
+    return this.step().list(path);
+  }
+  override stat(path: string) {
+    return this.step().stat(path);
+  }
+  override makeDirectory(): void {
+    this.writes++;
+  }
+  override rename(): void {
+    this.writes++;
+  }
+  override remove(): boolean {
+    this.writes++;
+    return false;
+  }
+  override syncDirectory(): void {
+    this.writes++;
+  }
+}
+
+test("a view opened while its owner takes a step between any two operations shows one acknowledged moment", async () => {
+  const moments = await ownersLife();
+  let shown = 0;
+  for (const everyNth of [1, 3, 10]) {
+    for (let start = 0; start < moments.length; start += 5) {
+      const vfs = new AgeingVfs(moments, start, everyNth);
+      const before = vfs.now.acknowledged;
+      try {
+        const view = await openStoreReadOnly("/store", { vfs });
+        const after = vfs.now.acknowledged;
+        const known = before.copy();
+        known.sent = after.sent + 1;
+        await checkSession(view, "root", known);
+        await view.close();
+        shown++;
+      } catch (error) {
+        // An owner that never rests for a moment may outrun every attempt; then that is said.
+        const isTyped = isStoreError(error) && error.code !== "INTERNAL";
+        assert.ok(isTyped && everyNth === 1, `every ${everyNth} from ${start}: ${String(error)}`);
+      }
+      assert.equal(vfs.writes, 0);
+    }
+  }
+  assert.ok(shown > moments.length / 10, `${shown} of ${moments.length}`);
+});
+
+async function ownerAndView() {
+  const memory = new MemoryVfs();
+  const store = await openStore("/store", { ...OPTIONS, vfs: memory });
+  const progress = new Progress();
+  for (let turn = 0; turn < 3; turn++) await sendNext(store, "root", progress);
+  await sendNext(store, "other", new Progress());
+  await store.snapshot();
+  const vfs = new CountingVfs(memory);
+  const view = await openStoreReadOnly("/store", { vfs });
+  return { memory, vfs, store, view, progress };
+}
+
+async function outrun(store: Store, progress: Progress): Promise<void> {
+  for (let round = 0; round < 3; round++) {
+    await sendNext(store, "root", progress);
+    await store.snapshot();
+  }
+  await store.gc();
+}
+
+test("a listing begun before a refresh goes on over its own moment, and one not yet begun takes the newer", async () => {
+  const { store, view, progress } = await ownerAndView();
+  const iterator = view.listSessions()[Symbol.asyncIterator]();
+  const notBegun = view.listSessions();
+  const first = await iterator.next();
+  await outrun(store, progress);
+  await sendNext(store, "newer", new Progress());
+  await view.refresh();
+  const rest: string[] = [];
+  for (let next = await iterator.next(); next.done !== true; next = await iterator.next())
+    rest.push(next.value.sessionId);
+  assert.deepEqual([first.value?.sessionId, ...rest], ["other", "root"]);
+  const newer: string[] = [];
+  for await (const entry of notBegun) newer.push(entry.sessionId);
+  assert.deepEqual(newer, ["newer", "root", "other"]);
+  await view.close();
+  await store.close();
+});
+
+test("a listing left early, refreshed and closed leaves no file open", async () => {
+  const { store, view, vfs, progress } = await ownerAndView();
+  for await (const _entry of view.listSessions()) break;
+  await outrun(store, progress);
+  await view.refresh();
+  await listed(view);
+  const iterator = view.listSessions()[Symbol.asyncIterator]();
+  await iterator.next();
+  await view.close();
+  await refuses(iterator.next(), "STORE_CLOSED");
+  assert.deepEqual(vfs.openPaths, []);
+  await store.close();
+});
+
+test("verify of a view that the owner has outrun is VIEW_EXPIRED, never a report of damage", async () => {
+  const { store, view, progress } = await ownerAndView();
+  assert.deepEqual(await view.verify(), { ok: true, problems: [] });
+  await outrun(store, progress);
+  await refuses(view.verify(), "VIEW_EXPIRED", { retry: "reopen" });
+  await view.refresh();
+  assert.deepEqual(await view.verify(), { ok: true, problems: [] });
+  await view.close();
+  await store.close();
+});
+
+test("verify of a view finds real damage", async () => {
+  const { memory, store, view } = await ownerAndView();
+  const [name] = memory.list("/store/blobs");
+  const file = memory.open(`/store/blobs/${name}`, "write");
+  file.write([new Uint8Array(8).fill(0xee)], 100);
+  file.close();
+  const report = await view.verify();
+  assert.equal(report.ok, false);
+  assert.equal(report.problems[0]?.file, `/store/blobs/${name}`);
+  await view.close();
+  await store.close();
+});
+
+test("a refresh that fails leaves the view it had", async () => {
+  const { memory, store, view, vfs, progress } = await ownerAndView();
+  memory.rename("/store/format", "/store/lost");
+  await refuses(view.refresh(), "NOT_A_STORE");
+  await checkSession(view, "root", progress);
+  memory.rename("/store/lost", "/store/format");
+  await view.refresh();
+  await checkSession(view, "root", progress);
+  await view.close();
+  assert.deepEqual(vfs.openPaths, []);
+  await store.close();
+});
+
+test("opening a view that fails at any read leaves no file open", async () => {
+  const { memory, store } = await ownerAndView();
+  const name = memory.list("/store/wal").find((entry) => entry.endsWith(".wal"));
+  assert.ok(name !== undefined);
+  for (const path of [
+    `/store/wal/${name}`,
+    "/store/format",
+    ...memory.list("/store/heads").map((entry) => `/store/heads/${entry}`),
+  ]) {
+    const copy = memory.crashKeepingEverything();
+    const file = copy.open(path, "write");
+    file.write([new Uint8Array(64).fill(0xaa)], 0);
+    file.truncate(4_000);
+    file.close();
+    const vfs = new CountingVfs(copy);
+    try {
+      openView(vfs, "/store").release();
+    } catch (error) {
+      assert.ok(isStoreError(error), String(error));
+    }
+    assert.deepEqual(vfs.openPaths, [], path);
+  }
+  await store.close();
+});
