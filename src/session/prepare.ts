@@ -7,12 +7,13 @@
  * 2. The result holds nothing of the caller's.
  */
 import { sha256 } from "../checksum.ts";
-import { encodeCanonical } from "../codec.ts";
+import { pack } from "../codec.ts";
 import type { BlobRef } from "../ids.ts";
 import { checkBinding } from "./prepare-arguments.ts";
 import { type PreparedCheckpoint, type PreparedComponent, prepareCheckpoint } from "./prepare-checkpoint.ts";
 import { prepareConfig, prepareUsageDeltas } from "./prepare-config.ts";
 import { type PreparedGraph, prepareGraph } from "./prepare-graph.ts";
+import { configToWire, usageToWire } from "./record.ts";
 import { commitShape as shape } from "./shape.ts";
 import type { PersistedSessionConfig, SessionCheckpoint, TokenLedgerEntry } from "./types.ts";
 
@@ -121,10 +122,11 @@ function digestOf(
 ): Uint8Array {
   const { components, givenRefs, manifest } = checkpoint;
   return sha256(
-    encodeCanonical([
+    // The wire forms have one order of fields and keep lone surrogates apart, so packing them is canonical.
+    pack([
       sessionId,
       expectedHeadRevision ?? null,
-      config,
+      configToWire(config),
       graph.kind,
       graph.leafNodeId ?? null,
       graph.nodes.map(({ id, parent }, i) => [id, parent ?? null, graph.canonicalBodies[i] ?? null]),
@@ -132,7 +134,7 @@ function digestOf(
       // The manifest holds the refs in effect; these two tell a value from a ref alone.
       components.map(({ component, value }) => [component, value !== undefined]),
       givenRefs,
-      usageDeltas,
+      usageDeltas.map(usageToWire),
     ]),
   );
 }
