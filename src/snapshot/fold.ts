@@ -46,8 +46,6 @@ export function fold(vfs: Vfs, input: FoldInput): FoldOutput {
       countDropped(builder, before, head);
       heads.push({ sessionId, lastCommitLsn: head.lastCommitLsn, bytes: encodeHead(head) });
     }
-    // Asked before anything is written: it reads the old packs, and a fold that fails leaves no file.
-    const deadBytes = manifest.deadBytes + builder.deadBytes;
     const packed = builder.finish(manifest.nextFile, input.packsLeftAlone);
     const merged = writeHeads(vfs, view, heads, packed);
     return {
@@ -56,7 +54,7 @@ export function fold(vfs: Vfs, input: FoldInput): FoldOutput {
         heads: merged.heads,
         packs: packed.packs,
         log: until,
-        deadBytes,
+        deadBytes: manifest.deadBytes + packed.deadBytes,
         nextFile: merged.nextFile,
       },
       sessions: heads.length,

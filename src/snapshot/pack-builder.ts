@@ -24,6 +24,8 @@ export interface PackedFiles {
   readonly newFiles: readonly NewFile[];
   readonly packs: readonly FileEntry[];
   readonly nextFile: number;
+  /** Bytes in packs that died by this fold, as far as it can tell. */
+  readonly deadBytes: number;
 }
 
 export class PackBuilder {
@@ -75,10 +77,9 @@ export class PackBuilder {
     else if (--own.users === 0) this.#values.delete(ref);
   }
 
-  /** Bytes in packs that nothing reaches any more, as far as this fold can tell. Ask behind `finish`. */
-  get deadBytes(): number {
+  /** Bytes of the older packs that folded heads named and name no more. */
+  #droppedBytes(): number {
     let bytes = 0;
-    for (const [ref, stored] of this.#newBlobBytes) if (!this.#named.has(ref)) bytes += stored;
     for (const ref of this.#dropped) {
       if (!this.#named.has(ref) && !this.#values.has(ref))
         bytes += this.#view.blobInfo(ref)?.storedBytes ?? 0;
@@ -86,16 +87,26 @@ export class PackBuilder {
     return bytes;
   }
 
+  /** Bytes that this fold wrote and no head names: superseded while they were in the log. Known once written. */
+  #unnamedBytes(): number {
+    let bytes = 0;
+    for (const [ref, stored] of this.#newBlobBytes) if (!this.#named.has(ref)) bytes += stored;
+    return bytes;
+  }
+
   /** `leftAlone` are packs that a running gc has marked: merged, they would be lost to its marks. */
   finish(nextFile: number, leftAlone: readonly number[]): PackedFiles {
     const { manifest, root } = this.#view;
+    // Before anything is written: it reads the old packs, and a fold that fails leaves no file.
+    const deadBytes = this.#droppedBytes();
     const small = manifest.packs.filter(
       ({ bytes, number }) => bytes < SMALL_PACK_BYTES && !leftAlone.includes(number),
     );
     const merged =
       small.length >= MAX_SMALL_PACKS ? new Set(small.map((pack) => pack.number)) : new Set<number>();
     const kept = manifest.packs.filter((pack) => !merged.has(pack.number));
-    if (this.#values.size === 0 && merged.size === 0) return { newFiles: [], packs: kept, nextFile };
+    if (this.#values.size === 0 && merged.size === 0)
+      return { newFiles: [], packs: kept, nextFile, deadBytes };
     const sources = this.#view.packs
       .filter((pack) => merged.has(pack.number))
       .map((pack) => packSource(pack));
@@ -106,7 +117,12 @@ export class PackBuilder {
       for (const value of mergeValues([this.#newValues(), ...sources])) writer.add(value);
       const count = writer.count;
       const entry = { number: nextFile, bytes: writer.finish(), count };
-      return { newFiles: [{ temporary, final }], packs: [...kept, entry], nextFile: nextFile + 1 };
+      return {
+        newFiles: [{ temporary, final }],
+        packs: [...kept, entry],
+        nextFile: nextFile + 1,
+        deadBytes: deadBytes + this.#unnamedBytes(),
+      };
     } catch (error) {
       writer.abort();
       throw error;
