@@ -7,6 +7,8 @@ import type { Answer } from "./drain.ts";
 import type { Retirement } from "./supply.ts";
 
 export interface LogHost {
+  /** Calls back once everything that is ready to run in this turn of the event loop has run. */
+  atEndOfTurn(fn: () => void): void;
   /** There is something in the ring, or something changed that the log waits for. */
   wake(): void;
   /** Hands over the image of an external frame; its command is put into the ring afterwards. */

@@ -39,6 +39,11 @@ export class InlineHost implements LogHost {
     this.#events = parts.events;
   }
 
+  /** The run itself is scheduled for a later turn. */
+  atEndOfTurn(fn: () => void): void {
+    queueMicrotask(fn);
+  }
+
   wake(): void {
     if (this.#scheduled || this.#ended) return;
     this.#scheduled = true;

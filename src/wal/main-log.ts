@@ -11,6 +11,7 @@
 import { defined } from "../assert.ts";
 import { errorFromData, type StoreError, storeError } from "../errors.ts";
 import type { Lsn } from "../ids.ts";
+import { KIB } from "../limits.ts";
 import type { LogStart } from "./chain.ts";
 import type { Answer } from "./drain.ts";
 import { type LogPlace, listSegments, segmentPath } from "./files.ts";
@@ -22,6 +23,9 @@ import { FIRST_DATA_AT, SEAL_RESERVE_BYTES } from "./segment.ts";
 import { SizeQueue } from "./size-queue.ts";
 import type { LogListener } from "./types.ts";
 import { Closing, Word, type Words } from "./words.ts";
+
+/** Bytes after which the log's thread may begin while this turn still appends. */
+const HAND_OVER_BYTES = 256 * KIB;
 
 export interface LogStats {
   /** Since opening: frames and their bytes made durable, batches, syncs of segment files. */
@@ -302,14 +306,24 @@ export class MainLog {
     }
   }
 
+  /**
+   * Hands over what was put at the end of this turn: the answers of one batch let many callers go on, and
+   * what they append belongs into one batch again. A turn that appends a lot hands over on the way.
+   */
   #wakeSoon(): void {
+    if (this.#parts.ring.unpublishedBytes >= HAND_OVER_BYTES) return this.#handOver();
     if (this.#wakes) return;
     this.#wakes = true;
-    queueMicrotask(() => {
+    this.#hostNow().atEndOfTurn(() => {
       this.#wakes = false;
-      if (this.#isBusy) this.#host?.keepAlive(true);
-      this.#host?.wake();
+      this.#handOver();
     });
+  }
+
+  #handOver(): void {
+    this.#parts.ring.publish();
+    if (this.#isBusy) this.#host?.keepAlive(true);
+    this.#host?.wake();
   }
 
   get #isBusy(): boolean {

@@ -6,6 +6,7 @@
  *    its front.
  * 2. The first word of a record is a tag. In a frame it is where the checksum goes, and its tag is 0.
  * 3. `head` moves only after the record's bytes are there, `tail` only after the reader is done with them.
+ * 4. What is put is taken only once it was published, so that all of one turn goes into one batch.
  */
 import { assert } from "../assert.ts";
 import type { Lsn } from "../ids.ts";
@@ -24,6 +25,8 @@ export class Ring {
   readonly image: Image;
   readonly #words: Words;
   readonly #capacity: number;
+  /** Where the putting side goes on; `Word.head` follows when it publishes. Modulo 2^32. */
+  #head: number;
 
   constructor(buffer: ArrayBufferLike, words: Words) {
     const capacity = buffer.byteLength;
@@ -32,6 +35,17 @@ export class Ring {
     this.image = imageOf(new Uint8Array(buffer));
     this.#words = words;
     this.#capacity = capacity;
+    this.#head = Atomics.load(words, Word.head) >>> 0;
+  }
+
+  /** Bytes put and not yet published. */
+  get unpublishedBytes(): number {
+    return (this.#head - (Atomics.load(this.#words, Word.head) >>> 0)) >>> 0;
+  }
+
+  /** Lets the reader take everything put so far. */
+  publish(): void {
+    Atomics.store(this.#words, Word.head, this.#head | 0);
   }
 
   /** Frames above this many bytes do not go through the ring. */
@@ -39,32 +53,31 @@ export class Ring {
     return this.#capacity / LARGEST_PART;
   }
 
-  /** Puts a frame; false if there is no room now. */
+  /** Puts a frame, to be published; false if there is no room now. */
   putFrame(lsn: Lsn, payload: Uint8Array): boolean {
     const bytes = frameBytes(payload.length);
     const at = this.#reserve(bytes);
     if (at === undefined) return false;
     putFrame(this.image, at, FrameType.data, lsn, payload);
-    this.#publish(bytes);
+    this.#advance(bytes);
     return true;
   }
 
-  /** Puts a command; false if there is no room now. `size` is that of an external frame. */
+  /** Puts a command, to be published; false if there is no room now. `size` is that of an external frame. */
   putCommand(tag: number, size: number): boolean {
     const at = this.#reserve(COMMAND_BYTES);
     if (at === undefined) return false;
     this.image.view.setUint32(at, tag, true);
     this.image.view.setUint32(at + SIZE_AT, size, true);
-    this.#publish(COMMAND_BYTES);
+    this.#advance(COMMAND_BYTES);
     return true;
   }
 
   /** Whether `putCommand` would succeed now. */
   hasRoomForCommand(): boolean {
-    const head = Atomics.load(this.#words, Word.head) >>> 0;
     const tail = Atomics.load(this.#words, Word.tail) >>> 0;
     // Twice: the end of the buffer may have to be skipped, and is then shorter than one.
-    return this.#capacity - ((head - tail) >>> 0) >= 2 * COMMAND_BYTES;
+    return this.#capacity - ((this.#head - tail) >>> 0) >= 2 * COMMAND_BYTES;
   }
 
   /** What is there to take: from `start`, `bytes` of records, perhaps around the end of the buffer. */
@@ -81,21 +94,20 @@ export class Ring {
 
   /** Offset for a record of `bytes`, in one piece; undefined if there is no room now. */
   #reserve(bytes: number): number | undefined {
-    const head = Atomics.load(this.#words, Word.head) >>> 0;
     const tail = Atomics.load(this.#words, Word.tail) >>> 0;
-    const free = this.#capacity - ((head - tail) >>> 0);
-    const at = head % this.#capacity;
+    const free = this.#capacity - ((this.#head - tail) >>> 0);
+    const at = this.#head % this.#capacity;
     const toEnd = this.#capacity - at;
     if (bytes <= toEnd) return bytes <= free ? at : undefined;
     if (toEnd + bytes > free) return undefined;
     assert(toEnd >= FRAME_ALIGNMENT, "records are aligned");
     this.image.view.setUint32(at, Tag.skip, true);
-    this.#publish(toEnd);
+    this.#advance(toEnd);
     return 0;
   }
 
-  #publish(bytes: number): void {
-    Atomics.add(this.#words, Word.head, bytes);
+  #advance(bytes: number): void {
+    this.#head = (this.#head + bytes) >>> 0;
   }
 }
 

@@ -42,6 +42,10 @@ export class ThreadHost implements LogHost {
     this.#supply.unref();
   }
 
+  atEndOfTurn(fn: () => void): void {
+    setImmediate(fn);
+  }
+
   wake(): void {
     wakeLog(this.#words);
   }
