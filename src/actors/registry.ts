@@ -3,8 +3,10 @@
  * idle or that the memory budget needs back. A passivated session loses nothing: its state is read again
  * from the snapshot and the tail.
  *
- * 1. A session with an answer outstanding is never passivated.
+ * 1. A session with an answer outstanding is never passivated; the budget is looked at again when it is answered.
  * 2. The map is ordered by last use, so the oldest come first.
+ * 3. Making room looks at a bounded number of sessions that must stay, so a commit's cost does not grow with
+ *    the number of sessions that wait for the log.
  *
  * Every session is a root actor of its own: spawning under one parent is quadratic in xstate 5, and one
  * shared idle clock replaces a timer per session.
@@ -19,6 +21,8 @@ interface Resident {
   readonly cell: SessionCell;
 }
 
+/** Sessions that must stay, at which one attempt to make room stops looking. */
+const MAX_KEPT = 16;
 /** Share of the budget that passivation goes down to, so that it does not run on every commit. */
 const LOW_WATER = 0.9;
 
@@ -108,15 +112,22 @@ export class SessionRegistry {
         : this.#clock.setTimeout(() => this.#idleRound(), SESSION_IDLE_MS);
   }
 
-  /** From the oldest on, while `goOn`; sessions with answers outstanding and `except` stay. */
+  /** From the oldest on, while `goOn`; sessions with answers outstanding and `except` stay, as in use. */
   #passivate(goOn: (usedBytes: number, cell: SessionCell) => boolean, except?: SessionCell): void {
     let sessions = 0;
+    let kept = 0;
     const before = this.#bytes;
-    for (const [sessionId, { actor, cell }] of this.#residents) {
-      if (!goOn(this.#bytes, cell)) break;
-      if (cell.waiting > 0 || cell === except) continue;
-      actor.stop();
+    for (const [sessionId, resident] of this.#residents) {
+      const { actor, cell } = resident;
+      if (kept === MAX_KEPT || !goOn(this.#bytes, cell)) break;
       this.#residents.delete(sessionId);
+      if (cell.waiting > 0 || cell === except) {
+        kept++;
+        cell.lastUsed = this.#round;
+        this.#residents.set(sessionId, resident);
+        continue;
+      }
+      actor.stop();
       this.#bytes -= cell.accountedBytes;
       sessions++;
     }

@@ -130,10 +130,10 @@ export class SessionCell {
       blobs,
       lsn: 0,
       settle: (error) => {
-        this.waiting--;
-        if (error !== undefined) return reply.reject(error);
-        this.#visible = next ?? this.#visible;
-        reply.resolve(answer);
+        if (error === undefined) this.#visible = next ?? this.#visible;
+        this.#answered();
+        if (error === undefined) reply.resolve(answer);
+        else reply.reject(error);
       },
     };
     this.waiting++;
@@ -150,10 +150,16 @@ export class SessionCell {
     this.#services.changed(this);
   }
 
+  /** From the last answer on the session may leave memory. */
+  #answered(): void {
+    this.waiting--;
+    if (this.waiting === 0) this.#services.changed(this);
+  }
+
   #answerAfter(answer: () => void, reply: Pick<Reply<never>, "reject">): void {
     this.waiting++;
     this.#services.after((error) => {
-      this.waiting--;
+      this.#answered();
       if (error === undefined) answer();
       else reply.reject(error);
     });

@@ -1,0 +1,343 @@
+/**
+ * Sessions that leave memory and come back: with a budget so small that hardly one fits, a store answers as
+ * one that keeps everything; counts never drift; what waits for the log stays; what cannot be read for a
+ * moment costs nothing that was known.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { SessionRegistry } from "../../src/actors/registry.ts";
+import type { Clock } from "../../src/clock.ts";
+import type { Store, StoreEvent, StoreOptions } from "../../src/contract.ts";
+import { isStoreError } from "../../src/errors.ts";
+import { openStore } from "../../src/index.ts";
+import { SESSION_IDLE_MS } from "../../src/limits.ts";
+import { prepareCommit } from "../../src/session/prepare.ts";
+import { emptySession } from "../../src/session/state.ts";
+import { withFaults } from "../../src/vfs/fault.ts";
+import { MemoryVfs } from "../../src/vfs/memory.ts";
+import {
+  append,
+  checkpoint,
+  commit,
+  ledgerEntry,
+  messageNode,
+  meta,
+  noise,
+  replaceFull,
+  toolState,
+  usage,
+} from "../support/builders.ts";
+import { listed, refuses } from "../support/expect.ts";
+import { checkSession, commitOf, Progress, sendNext } from "../support/history.ts";
+
+const OPTIONS: StoreOptions = { segmentBytes: 64 * 1024, snapshot: false, gc: false };
+
+/** A clock that stands still until the test moves it. */
+class TestClock implements Clock {
+  #now = 0;
+  readonly #timers = new Map<number, { at: number; fn: () => void }>();
+  #lastId = 0;
+  now(): number {
+    return this.#now;
+  }
+  wall(): number {
+    return this.#now;
+  }
+  setTimeout(fn: () => void, ms: number): number {
+    this.#timers.set(++this.#lastId, { at: this.#now + ms, fn });
+    return this.#lastId;
+  }
+  clearTimeout(id: unknown): void {
+    this.#timers.delete(id as number);
+  }
+  get pending(): number {
+    return this.#timers.size;
+  }
+  pass(ms: number): void {
+    this.#now += ms;
+    for (const [id, { at, fn }] of [...this.#timers]) {
+      if (at > this.#now || !this.#timers.delete(id)) continue;
+      fn();
+    }
+  }
+}
+
+/** A registry over a log that the test makes durable by hand. */
+function startRegistry(maxResidentBytes: number) {
+  const clock = new TestClock();
+  const waiting: ((error: undefined) => void)[] = [];
+  let lastLsn = 0;
+  const registry = new SessionRegistry({
+    maxResidentBytes,
+    clock,
+    onPassivated: () => undefined,
+    services: {
+      load: (sessionId) => emptySession(sessionId, 10),
+      blobKind: () => undefined,
+      pin: () => undefined,
+      append: (write) => {
+        write.lsn = ++lastLsn;
+        waiting.push(write.settle);
+      },
+      after: (settle) => settle(undefined),
+      poison: () => undefined,
+      committed: () => undefined,
+      planOptions: { graphPolicy: "strict", maxCommitBytes: 1 << 20 },
+    },
+  });
+  const reply = { resolve: () => undefined, reject: () => undefined };
+  return {
+    registry,
+    clock,
+    commit: (sessionId: string, text = "") => {
+      const nodes = [messageNode(`n${lastLsn}`, undefined, text)];
+      const sent = commit({ sessionId, graph: append(nodes, nodes[0]?.nodeId) });
+      const prepared = prepareCommit(sent, sessionId, { maxCommitBytes: 1 << 20 });
+      registry.get(sessionId).send({ type: "commit", prepared, reply });
+    },
+    read: (sessionId: string) =>
+      registry.get(sessionId).send({ type: "read", read: () => undefined, fail: () => undefined }),
+    /** The oldest `count` writes are durable. */
+    durable: (count = waiting.length) => {
+      for (const settle of waiting.splice(0, count)) settle(undefined);
+    },
+    recount: (ids: Iterable<string>) =>
+      [...ids].reduce((sum, id) => sum + (registry.peek(id)?.bytes ?? 0), 0),
+  };
+}
+
+test("the bytes counted are the bytes of the sessions in memory, after any course of uses", () => {
+  const step = fc.record({
+    kind: fc.constantFrom("commit", "commit", "read", "durable", "round"),
+    session: fc.integer({ min: 0, max: 7 }).map((n) => `s${n}`),
+    size: fc.integer({ min: 0, max: 3000 }),
+  });
+  const ids = Array.from({ length: 8 }, (_, n) => `s${n}`);
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), fc.constantFrom(5_000, 20_000, 1e9), (steps, budget) => {
+      const { registry, clock, commit: send, read, durable, recount } = startRegistry(budget);
+      for (const { kind, session, size } of steps) {
+        if (kind === "commit") send(session, "x".repeat(size));
+        else if (kind === "read") read(session);
+        else if (kind === "durable") durable(1 + (size % 3));
+        else clock.pass(SESSION_IDLE_MS);
+        assert.equal(registry.bytes, recount(ids));
+        assert.equal(registry.size, ids.filter((id) => registry.peek(id) !== undefined).length);
+      }
+      durable();
+      clock.pass(SESSION_IDLE_MS);
+      clock.pass(SESSION_IDLE_MS);
+      clock.pass(SESSION_IDLE_MS);
+      assert.equal(registry.size, 0);
+      assert.equal(registry.bytes, 0);
+      assert.equal(clock.pending, 0, "no timer without sessions");
+      registry.stop();
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test("sessions that wait for the log stay, whatever the budget, and go as soon as they are answered", () => {
+  const { registry, commit: send, durable } = startRegistry(10_000);
+  for (let n = 0; n < 50; n++) send(`s${n}`);
+  assert.equal(registry.size, 50);
+  durable();
+  assert.ok(registry.bytes <= 10_000, `${registry.bytes} bytes once all were answered`);
+  registry.stop();
+});
+
+test("sessions leave when they were idle for a whole round, used ones and waiting ones stay", () => {
+  const { registry, clock, commit: send, read, durable } = startRegistry(1e9);
+  read("idle");
+  read("used");
+  send("waiting");
+  clock.pass(SESSION_IDLE_MS);
+  read("used");
+  clock.pass(SESSION_IDLE_MS);
+  read("used");
+  assert.deepEqual(
+    ["idle", "used", "waiting"].map((id) => registry.peek(id) !== undefined),
+    [false, true, true],
+  );
+  durable();
+  for (let round = 0; round < 3; round++) clock.pass(SESSION_IDLE_MS);
+  assert.equal(registry.size, 0);
+  registry.stop();
+});
+
+test("making room looks at few sessions, however many wait for the log", () => {
+  const { registry, commit: send, durable } = startRegistry(4_000);
+  const count = 300;
+  let looks = 0;
+  for (let n = 0; n < count; n++) {
+    send(`s${n}`);
+    const cell = registry.peek(`s${n}`);
+    assert.ok(cell !== undefined, "it waits, so it stays");
+    let waiting = cell.waiting;
+    Object.defineProperty(cell, "waiting", {
+      get: () => {
+        looks++;
+        return waiting;
+      },
+      set: (value: number) => {
+        waiting = value;
+      },
+    });
+  }
+  assert.ok(looks <= count * 50, `${looks} looks at ${count} sessions`);
+  durable();
+  assert.ok(registry.bytes <= 4_000);
+  registry.stop();
+});
+
+type Op =
+  | { kind: "append"; session: number; seed: number }
+  | { kind: "replace"; session: number; seed: number }
+  | { kind: "hide"; session: number; seed: number }
+  | { kind: "vacuum" | "delete" | "meta"; session: number }
+  | { kind: "retry"; session: number; seed: number }
+  | { kind: "snapshot" | "gc" | "reopen" };
+
+const session = fc.integer({ min: 0, max: 3 });
+const seed = fc.integer({ min: 0, max: 30 });
+const anyOp: fc.Arbitrary<Op> = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ kind: fc.constant("append" as const), session, seed }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("replace" as const), session, seed }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("hide" as const), session, seed }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("retry" as const), session, seed }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom("vacuum" as const, "meta" as const), session }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("delete" as const), session }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constantFrom("snapshot" as const, "gc" as const, "reopen" as const) }),
+  },
+);
+
+/** What a call answered, so that two stores can be compared. */
+async function outcome(call: Promise<unknown>): Promise<unknown> {
+  try {
+    return (await call) ?? "done";
+  } catch (error) {
+    if (isStoreError(error) && error.code !== "INTERNAL" && error.code !== "CORRUPT") return error.code;
+    throw error;
+  }
+}
+
+async function run(store: Store, op: Op): Promise<unknown> {
+  if (op.kind === "snapshot") return await outcome(store.snapshot());
+  if (op.kind === "gc") return await outcome(store.gc());
+  if (op.kind === "reopen") return "reopened";
+  const sessionId = `s${op.session}`;
+  const handle = store.session(sessionId);
+  if (op.kind === "vacuum") return await outcome(handle.vacuum());
+  if (op.kind === "delete") return await outcome(store.deleteSession(sessionId));
+  if (op.kind === "meta") return await outcome(handle.saveSessionMeta(meta(sessionId)));
+  if (op.kind === "hide") return await outcome(handle.tombstoneNodes([`a${op.seed}`, `b${op.seed}`]));
+  const nodes = [messageNode(`a${op.seed}`), messageNode(`b${op.seed}`, `a${op.seed}`)];
+  const replaced = [messageNode(`a${op.seed % 3}`), ...(op.seed % 2 ? [messageNode("kept")] : [])];
+  const sent = commit({
+    sessionId,
+    operationId: `${op.kind === "replace" ? "replace" : "append"} ${op.seed}`,
+    graph:
+      op.kind === "replace" ? replaceFull(replaced) : append(nodes, op.seed % 4 ? `b${op.seed}` : undefined),
+    checkpoint: checkpoint({ toolState: toolState(op.seed % 5), executionState: noise(40, op.seed % 7) }),
+    usageDeltas: [ledgerEntry("turn", `m${op.seed % 2}`, usage(op.seed))],
+  });
+  return await outcome(handle.commitRuntimeState(sent));
+}
+
+async function everything(store: Store): Promise<unknown> {
+  const sessions: unknown[] = [];
+  for (let n = 0; n < 4; n++) {
+    const handle = store.session(`s${n}`);
+    sessions.push(
+      await handle.loadSession(),
+      await handle.loadSession({ kind: "activePath" }),
+      await handle.loadSessionMeta(),
+    );
+  }
+  return { sessions, list: await listed(store) };
+}
+
+test("a store that keeps nothing in memory answers as one that keeps everything", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(anyOp, { minLength: 5, maxLength: 40 }), async (ops) => {
+      const kinds = [1024, 1e9].map((maxResidentBytes) => ({
+        ...OPTIONS,
+        maxResidentBytes,
+        receiptsKept: 6,
+        vfs: new MemoryVfs(),
+      }));
+      const stores = await Promise.all(kinds.map((options) => openStore("/store", options)));
+      for (const op of ops) {
+        const [tiny, huge] = await Promise.all(stores.map((store) => run(store, op)));
+        assert.deepEqual(tiny, huge);
+        if (op.kind !== "reopen") continue;
+        for (const [at, options] of kinds.entries()) {
+          await stores[at]?.close();
+          stores[at] = await openStore("/store", options);
+        }
+      }
+      const [tiny, huge] = await Promise.all(stores.map(everything));
+      assert.deepEqual(tiny, huge);
+      for (const store of stores) {
+        assert.deepEqual(await store.verify(), { ok: true, problems: [] });
+        await store.close();
+      }
+    }),
+    { numRuns: 25 },
+  );
+});
+
+test("sessions passivate under a tiny budget while their commits are in flight, and none is lost", async () => {
+  const events: StoreEvent[] = [];
+  const vfs = new MemoryVfs();
+  const store = await openStore("/store", {
+    ...OPTIONS,
+    vfs,
+    maxResidentBytes: 1024,
+    onEvent: (event) => events.push(event),
+  });
+  const sessions = Array.from({ length: 40 }, (_, n) => ({ id: `s${n}`, progress: new Progress() }));
+  for (let round = 0; round < 3; round++) {
+    await Promise.all(sessions.map(({ id, progress }) => sendNext(store, id, progress)));
+    if (round === 1) await store.snapshot();
+  }
+  assert.ok(events.some(({ type }) => type === "passivated"));
+  assert.ok(store.stats().residentSessions < 5, `${store.stats().residentSessions} in memory`);
+  for (const { id, progress } of sessions) await checkSession(store, id, progress);
+  await store.close();
+});
+
+test("old receipts that cannot be read for a moment cost none that were made since", async () => {
+  const memory = new MemoryVfs();
+  const vfs = withFaults(memory);
+  const before = await openStore("/store", { ...OPTIONS, vfs });
+  const progress = new Progress();
+  for (let turn = 0; turn < 3; turn++) await sendNext(before, "root", progress);
+  await before.snapshot();
+  await before.close();
+  const store = await openStore("/store", { ...OPTIONS, vfs });
+  const root = store.session("root");
+  // Loads the session, but no receipt: this commit has no operation id.
+  const { operationId: _none, ...plain } = commitOf("root", 4);
+  await root.commitRuntimeState(plain);
+  vfs.inject({ operation: "read", errno: "EIO", path: /blobs|heads/, times: "forever" });
+  await refuses(root.commitRuntimeState(commitOf("root", 5)), "STORE_IO");
+  vfs.heal();
+  const first = await root.commitRuntimeState(commitOf("root", 5));
+  assert.equal(first.replayed, false);
+  const again = await root.commitRuntimeState(commitOf("root", 5));
+  assert.deepEqual(again, { ...first, replayed: true });
+  await store.close();
+  // The same with a receipt that a replayed tail brought, before the old ones were ever read.
+  const reopened = await openStore("/store", { ...OPTIONS, vfs });
+  await reopened.session("root").loadSession();
+  vfs.inject({ operation: "read", errno: "EIO", path: /blobs|heads/, times: "forever" });
+  await refuses(reopened.session("root").commitRuntimeState(commitOf("root", 5)), "STORE_IO");
+  vfs.heal();
+  assert.equal((await reopened.session("root").commitRuntimeState(commitOf("root", 5))).replayed, true);
+  assert.equal((await reopened.session("root").commitRuntimeState(commitOf("root", 2))).replayed, true);
+  await reopened.close();
+});
