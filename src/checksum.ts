@@ -1,5 +1,5 @@
 /** The two checksums of the format: CRC-32 (IEEE) for frames and blocks, SHA-256 for content addresses. */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { crc32 as zlibCrc32 } from "node:zlib";
 
 /** CRC-32 (IEEE) of the bytes, continuing from `seed`. Unsigned 32 bits. */
@@ -9,10 +9,10 @@ export function crc32(bytes: Uint8Array, seed = 0): number {
 
 /** SHA-256 of the bytes: 32 bytes. */
 export function sha256(bytes: Uint8Array): Uint8Array {
-  return createHash("sha256").update(bytes).digest();
+  return hash("sha256", bytes, "buffer");
 }
 
 /** SHA-256 of the bytes: 64 lowercase hex digits. */
 export function sha256Hex(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
+  return hash("sha256", bytes, "hex");
 }

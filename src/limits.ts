@@ -11,6 +11,10 @@ export const MAX_PAYLOAD_DEPTH = 200;
 export const MAX_COUNTER = Number.MAX_SAFE_INTEGER;
 /** Characters of `firstUserMessage`. */
 export const MAX_FIRST_USER_MESSAGE_CHARS = 1024;
+/** Characters of a session's meta texts together: they lie in its head, which every listing reads. */
+export const MAX_META_CHARS = 64 * KIB;
+/** Node ids one call may tombstone: with ids of 512 bytes its record stays below 52 MB. */
+export const MAX_TOMBSTONED_IDS = 100_000;
 /** Bytes of one checkpoint component's encoding. */
 export const MAX_COMPONENT_BYTES = 256 * MIB;
 /** Bytes of blob data in one frame; larger values travel as several frames. */

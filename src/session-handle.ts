@@ -8,6 +8,7 @@ import { readMeta, readNodeOf, readSessionOf } from "./actors/reads.ts";
 import { bindWrite, type WritePlan } from "./actors/session.ts";
 import type { CallOptions, RuntimePersistence } from "./contract.ts";
 import { toStoreError } from "./errors.ts";
+import { MAX_ID_BYTES } from "./limits.ts";
 import { planMeta, planTombstone, planVacuum } from "./session/plan.ts";
 import {
   prepareCommit,
@@ -67,7 +68,8 @@ export class SessionHandle<Event = SessionEvent, Body = Json> implements Runtime
     return answer<void>(options, (reply) => {
       this.#engine.checkOpen();
       const ids = prepareNodeIds(nodeIds);
-      this.#write((state) => planTombstone(state, ids, this.#engine.options.graphPolicy), reply);
+      const bytes = SMALL_WRITE_BYTES + ids.length * MAX_ID_BYTES;
+      this.#write((state) => planTombstone(state, ids, this.#engine.options.graphPolicy), reply, bytes);
     });
   }
 
@@ -108,8 +110,12 @@ export class SessionHandle<Event = SessionEvent, Body = Json> implements Runtime
     });
   }
 
-  #write<Value>(plan: (state: SessionState) => WritePlan<Value>, reply: Reply<Value>): void {
-    this.#engine.admit(SMALL_WRITE_BYTES);
+  #write<Value>(
+    plan: (state: SessionState) => WritePlan<Value>,
+    reply: Reply<Value>,
+    bytes = SMALL_WRITE_BYTES,
+  ): void {
+    this.#engine.admit(bytes);
     this.#engine.sessions.get(this.sessionId).send({ type: "write", request: bindWrite(plan, reply) });
   }
 

@@ -60,7 +60,7 @@ export function resolveOptions(options: StoreOptions | undefined): ResolvedOptio
   for (const key of Object.keys(given)) {
     if (!KNOWN.has(key)) throw bad(key, `is not an option; known are ${[...KNOWN].join(", ")}`, undefined);
   }
-  const maxCommitBytes = integer("maxCommitBytes", given.maxCommitBytes, 16 * MIB, 1024, 512 * MIB);
+  const maxCommitBytes = integer("maxCommitBytes", given.maxCommitBytes, 16 * MIB, 1024, 256 * MIB);
   return {
     sync: oneOf("sync", given.sync, ["always", "interval", "never"], "always"),
     syncIntervalMs: integer("syncIntervalMs", given.syncIntervalMs, 100, 1, MAX_MS),

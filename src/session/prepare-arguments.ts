@@ -1,5 +1,6 @@
 /** Checks the arguments of every operation but the commit, before anything is looked up. */
 import { storeError } from "../errors.ts";
+import { MAX_META_CHARS, MAX_TOMBSTONED_IDS } from "../limits.ts";
 import { argumentShape as shape } from "./shape.ts";
 import type { SessionMeta, SessionReadScope } from "./types.ts";
 
@@ -19,6 +20,14 @@ export function prepareMeta(value: unknown, boundSessionId: string): SessionMeta
   if (cwd !== undefined) meta.cwd = cwd;
   const parent = shape.optionalId(fields, path, "parentSessionId");
   if (parent !== undefined) meta.parentSessionId = parent;
+  const chars = meta.sessionName.length + meta.createdAt.length + meta.model.length + (cwd?.length ?? 0);
+  if (chars > MAX_META_CHARS) {
+    throw storeError(
+      "INVALID_ARGUMENT",
+      { argument: path },
+      `the texts of meta have ${chars} characters together, more than ${MAX_META_CHARS}; it is kept in every listing`,
+    );
+  }
   checkBinding(meta.sessionId, boundSessionId);
   return meta;
 }
@@ -37,7 +46,15 @@ export function prepareNodeId(value: unknown): string {
 }
 
 export function prepareNodeIds(value: unknown): string[] {
-  return shape.list(value, "nodeIds").map((id, i) => shape.checkId(id, `nodeIds[${i}]`));
+  const ids = shape.list(value, "nodeIds");
+  if (ids.length > MAX_TOMBSTONED_IDS) {
+    throw storeError(
+      "INVALID_ARGUMENT",
+      { argument: "nodeIds" },
+      `nodeIds has ${ids.length} ids, more than ${MAX_TOMBSTONED_IDS}; hide them in several calls`,
+    );
+  }
+  return ids.map((id, i) => shape.checkId(id, `nodeIds[${i}]`));
 }
 
 /** Throws UNSUPPORTED_READ_SCOPE; INVALID_ARGUMENT for a leaf that cannot be an id. */

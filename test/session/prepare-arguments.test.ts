@@ -1,6 +1,7 @@
 /** Arguments of every operation but the commit. */
 import { strict as assert } from "node:assert";
 import { test } from "node:test";
+import { isStoreError } from "../../src/errors.ts";
 import { prepareMeta, prepareNodeId, prepareNodeIds, prepareScope } from "../../src/session/prepare.ts";
 import { refusal, SESSION } from "./session-bench.ts";
 
@@ -72,5 +73,19 @@ test("any other scope is UNSUPPORTED_READ_SCOPE and carries the scope", () => {
   assert.equal(
     refusal("INVALID_ARGUMENT", () => prepareScope({ kind: "activePath", leafNodeId: "" })).argument,
     "scope.leafNodeId",
+  );
+});
+
+test("meta texts and lists of ids have a bound, named in the refusal", () => {
+  const long = { sessionId: "s", sessionName: "x".repeat(70_000), createdAt: "", model: "" };
+  assert.throws(
+    () => prepareMeta(long, "s"),
+    (error) =>
+      isStoreError(error, "INVALID_ARGUMENT") && error.argument === "meta" && /65536/.test(error.message),
+  );
+  assert.throws(
+    () => prepareNodeIds(new Array(100_001).fill("n")),
+    (error) =>
+      isStoreError(error, "INVALID_ARGUMENT") && error.argument === "nodeIds" && /100000/.test(error.message),
   );
 });
