@@ -64,12 +64,13 @@ export function chooseGeneration(vfs: Vfs, root: string, storeId: Uint8Array): G
         return { ...chosen, previous: manifest, highestNumber: numbers[0] ?? 0, warnings };
       chosen = { manifest, view: SnapshotView.open(vfs, root, manifest) };
     } catch (error) {
-      if (isStoreError(error, "FORMAT_UNSUPPORTED") || !isDamage(error)) {
+      const damage = damageOf(error);
+      if (damage === undefined) {
         chosen?.view.release();
         throw error;
       }
-      first ??= error;
-      warnings.push(error.message);
+      first ??= damage;
+      warnings.push(damage.message);
     }
   }
   if (chosen !== undefined)
@@ -77,7 +78,10 @@ export function chooseGeneration(vfs: Vfs, root: string, storeId: Uint8Array): G
   throw first ?? storeError("CORRUPT", { file: `${root}/manifest-000001` }, `${root} has no manifest`);
 }
 
-/** Damage of a file, which the older generation may not share; anything else is not for us to work around. */
-function isDamage(error: unknown): error is StoreError {
-  return isStoreError(error, "CORRUPT") || (isStoreError(error, "STORE_IO") && error.errno === "ENOENT");
+/** Damage that the older generation may not share; undefined for what is not for us to work around. */
+function damageOf(error: unknown): StoreError | undefined {
+  if (isStoreError(error, "CORRUPT")) return error;
+  if (!isStoreError(error, "STORE_IO") || error.errno !== "ENOENT") return undefined;
+  const { path } = error;
+  return storeError("CORRUPT", { file: path }, `${path} is missing; restore it from a copy`, error);
 }
