@@ -32,27 +32,27 @@ function loadRules(): Rule[] {
   return names.sort().flatMap((name) => JSON.parse(readFileSync(join(RULES_FOLDER, name), "utf8")) as Rule[]);
 }
 
-/** A copy of what a test needs, in which one file may be broken. */
+/** What a test needs of the tree. */
+const NEEDED = ["src", "test", "scripts", "docs", "examples", "package.json", "tsconfig.json"];
+
+/** A copy of what a test needs, in which one file may be broken. The tree may change meanwhile; it does not. */
 class Workshop {
   readonly root = mkdtempSync(join(tmpdir(), "varve-rules-"));
 
-  constructor() {
-    for (const name of ["src", "test", "scripts", "docs", "examples", "package.json", "tsconfig.json"]) {
-      cpSync(name, join(this.root, name), { recursive: true });
-    }
+  constructor(source: string) {
+    for (const name of NEEDED) cpSync(join(source, name), join(this.root, name), { recursive: true });
     symlinkSync(resolve("node_modules"), join(this.root, "node_modules"), "dir");
   }
 
-  apply(planted: Rule["break"]): void {
+  /** Plants the break; answers how to mend it. */
+  plant(planted: Rule["break"]): () => void {
     const path = join(this.root, planted.file);
+    const sound = readFileSync(path, "utf8");
     writeFileSync(
       path,
-      readFileSync(path, "utf8").replace(planted.find, () => planted.replace),
+      sound.replace(planted.find, () => planted.replace),
     );
-  }
-
-  mend(planted: Rule["break"]): void {
-    cpSync(planted.file, join(this.root, planted.file));
+    return () => writeFileSync(path, sound);
   }
 
   remove(): void {
@@ -139,11 +139,11 @@ function checkEntries(rules: readonly Rule[]): string[] {
 }
 
 /** Whole files, unbroken: each named test must be there and pass. */
-async function checkUnbroken(rules: readonly Rule[]): Promise<string[]> {
+async function checkUnbroken(workshops: readonly Workshop[], rules: readonly Rule[]): Promise<string[]> {
   const byFile = new Map<string, string[]>();
   for (const { test } of rules) byFile.set(test.file, [...(byFile.get(test.file) ?? []), test.name]);
   const problems: string[] = [];
-  await inTurn([...byFile], async (workshop, [file, names]) => {
+  await inTurn(workshops, [...byFile], async (workshop, [file, names]) => {
     const run = await runTests(workshop.root, file, [...new Set(names)]);
     for (const name of names) {
       if (run.failed.has(name))
@@ -155,10 +155,10 @@ async function checkUnbroken(rules: readonly Rule[]): Promise<string[]> {
 }
 
 /** Entries whose break no test met. */
-async function findSurvivors(rules: readonly Rule[]): Promise<Rule[]> {
+async function findSurvivors(workshops: readonly Workshop[], rules: readonly Rule[]): Promise<Rule[]> {
   const survivors: Rule[] = [];
-  await inTurn(rules, async (workshop, rule) => {
-    workshop.apply(rule.break);
+  await inTurn(workshops, rules, async (workshop, rule) => {
+    const mend = workshop.plant(rule.break);
     try {
       const run = await runTests(workshop.root, rule.test.file, [rule.test.name]);
       // A break that keeps the file from loading or ends its process proves nothing about the test, unless
@@ -168,7 +168,7 @@ async function findSurvivors(rules: readonly Rule[]): Promise<Rule[]> {
       console.log(`${met ? "met     " : "SURVIVED"} ${rule.section}: ${rule.rule}`);
       if (!met) console.log(tail(run.output));
     } finally {
-      workshop.mend(rule.break);
+      mend();
     }
   });
   return survivors;
@@ -183,19 +183,15 @@ function tail(output: string): string {
   return output.split("\n").slice(-40).join("\n");
 }
 
-/** Every item once, a few at a time, each taker in a workshop of its own. */
+/** Every item once, each workshop taking the next. */
 async function inTurn<Item>(
+  workshops: readonly Workshop[],
   items: readonly Item[],
   work: (workshop: Workshop, item: Item) => Promise<void>,
 ): Promise<void> {
   const queue = [...items];
-  const takers = Array.from({ length: Math.min(AT_ONCE, queue.length) }, async () => {
-    const workshop = new Workshop();
-    try {
-      for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(workshop, item);
-    } finally {
-      workshop.remove();
-    }
+  const takers = workshops.map(async (workshop) => {
+    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(workshop, item);
   });
   await Promise.all(takers);
 }
@@ -233,6 +229,21 @@ function option(name: string): string | undefined {
   return at === -1 ? undefined : process.argv[at + 1];
 }
 
+/** What is wrong: tests that do not hold without a break, or breaks that no test met. */
+async function prove(rules: readonly Rule[]): Promise<string[]> {
+  const first = new Workshop(".");
+  const workshops = [first];
+  while (workshops.length < AT_ONCE) workshops.push(new Workshop(first.root));
+  try {
+    const problems = await checkUnbroken(workshops, rules);
+    if (problems.length > 0) return problems;
+    const survivors = await findSurvivors(workshops, rules);
+    return survivors.map(({ rule }) => `no test met the break of "${rule}"`);
+  } finally {
+    for (const workshop of workshops) workshop.remove();
+  }
+}
+
 async function main(): Promise<number> {
   const all = loadRules();
   const only = option("--only");
@@ -242,10 +253,9 @@ async function main(): Promise<number> {
       : all.filter((rule) => JSON.stringify([rule.rule, rule.section, rule.test]).includes(only));
   if (rules.length === 0) return report(["no rule to prove"]);
   const problems = checkEntries(rules);
-  if (problems.length === 0) problems.push(...(await checkUnbroken(rules)));
   if (problems.length > 0) return report(problems);
-  const survivors = await findSurvivors(rules);
-  if (survivors.length > 0) return report(survivors.map(({ rule }) => `no test met the break of "${rule}"`));
+  const failures = await prove(rules);
+  if (failures.length > 0) return report(failures);
   console.log(`${rules.length} rules, every break met`);
   if (only !== undefined) return 0;
   if (process.argv.includes("--write")) {
