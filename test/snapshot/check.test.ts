@@ -11,7 +11,8 @@ import { append, blobRecord, bytesOf, flipBit, node, put, ROOT, SnapshotFixture 
 async function twoSessions(): Promise<SnapshotFixture> {
   const fixture = await SnapshotFixture.create();
   const tools = blobRecord(noise(500), "toolState");
-  fixture.append(tools);
+  // One that no head names: it is verified all the same.
+  fixture.append(tools, blobRecord(noise(300, 4), "toolState"));
   fixture.commit("a", { toolStateRef: tools.ref, graph: append({ ...node("1"), body: noise(500, 2) }) });
   fixture.commit("b", { graph: append(node("1")) });
   await fixture.snapshot();
