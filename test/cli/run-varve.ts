@@ -5,7 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
+import { parseReplay } from "../../src/cli/replay/options.ts";
 import type { ReplayReport } from "../../src/cli/replay/report.ts";
+import { runReplay } from "../../src/cli/replay/run.ts";
+import { openStore } from "../../src/index.ts";
 
 const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 
@@ -58,9 +61,22 @@ export async function replay(
   }
 }
 
+/** The same inside this process, for what only prepares a test: it saves starting Node again. */
+export async function record(...args: string[]): Promise<ReplayReport> {
+  const options = parseReplay(["--json", ...args]);
+  if (options === "help") throw new Error("asked for help");
+  const silent = { write: () => true };
+  const { signal } = new AbortController();
+  return await runReplay(options, { stdout: silent, stderr: silent, signal, color: false, open: openStore });
+}
+
 export function fixturePath(name: string): string {
   return fileURLToPath(new URL(`../fixtures/transcripts/${name}`, import.meta.url));
 }
+
+/** Eight sessions of fifty commits; the same again goes on; `CHECK` only verifies what is there. */
+export const SMALL = ["--sessions", "8", "--commits", "400"];
+export const CHECK = ["--sessions", "8", "--commits", "0"];
 
 export async function temporaryDirectory(t: TestContext): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "varve-cli-test-"));
