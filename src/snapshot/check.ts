@@ -1,14 +1,16 @@
 /**
  * Reads a whole snapshot and says what is wrong: every block of every file, every value against its digest,
- * every page and blob that a head names, and the log from where the snapshot ends. Writes nothing and repairs nothing.
+ * every page and blob that a head names, the manifest itself, and the log from where the snapshot ends, with
+ * what its records make of the heads. Writes nothing and repairs nothing.
  */
 import type { VerifyProblem } from "../contract.ts";
 import { isStoreError } from "../errors.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import { verifyLog } from "../wal/log.ts";
+import { checkTail } from "./check-tail.ts";
 import type { StoredHead } from "./head.ts";
 import { HeadsFileReader } from "./heads-file.ts";
-import { headsPath, packPath } from "./manifest.ts";
+import { headsPath, manifestPath, packPath, readManifest } from "./manifest.ts";
 import { PackReader } from "./pack.ts";
 import { countItems, pagesOf, readItems } from "./pages.ts";
 import type { CheckInput } from "./tasks.ts";
@@ -38,13 +40,20 @@ export function checkSnapshot(vfs: Vfs, { root, manifest }: CheckInput): VerifyP
       }
     });
   }
-  problems.found.push(...verifyLog(vfs, `${root}/wal`, storeId, manifest.log));
-  checkHeads(vfs, { root, manifest }, problems);
+  problems.guard(manifestPath(root, manifest.number), undefined, () => {
+    readManifest(vfs, root, manifest.number, storeId);
+  });
+  const ofLog = verifyLog(vfs, `${root}/wal`, storeId, manifest.log);
+  problems.found.push(...ofLog);
+  checkHeads(vfs, { root, manifest }, problems, ofLog.length === 0);
   return problems.found;
 }
 
-/** Each head's blobs and pages are there and as many as it says. Damage found above is told again, by session. */
-function checkHeads(vfs: Vfs, { root, manifest }: CheckInput, problems: Problems): void {
+/**
+ * Each head's blobs and pages are there and as many as it says, and a whole log's records follow from the
+ * heads. Damage found above is told again, by session.
+ */
+function checkHeads(vfs: Vfs, { root, manifest }: CheckInput, problems: Problems, isLogWhole: boolean): void {
   const view = openUnlessReported(vfs, { root, manifest }, problems);
   if (view === undefined) return;
   try {
@@ -56,6 +65,9 @@ function checkHeads(vfs: Vfs, { root, manifest }: CheckInput, problems: Problems
         });
       }
     });
+    if (isLogWhole) {
+      problems.guard(`${root}/wal`, undefined, () => problems.found.push(...checkTail(vfs, view)));
+    }
   } finally {
     view.release();
   }
