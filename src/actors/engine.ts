@@ -73,9 +73,10 @@ export class Engine {
 
   /** Call once the store is open. */
   start(): void {
+    // First: it looks at the disk and may fail, and then nothing may go on.
+    const isLong = this.options.snapshot !== undefined && this.#snapshotter.hasManySegments;
     this.#armInterval();
-    if (this.options.snapshot !== undefined && this.#snapshotter.hasManySegments)
-      this.#snapshots.request("logBytes");
+    if (isLong) this.#snapshots.request("logBytes");
   }
 
   #createRegistry(): SessionRegistry {
