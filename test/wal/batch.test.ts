@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { MAX_BATCH_FRAMES, MIB } from "../../src/limits.ts";
-import { nextStep } from "../../src/wal/batch.ts";
+import { type NextStep, nextStep } from "../../src/wal/batch.ts";
 import { frameBytes, frameLsnAt } from "../../src/wal/frame.ts";
 import { Ring, Tag } from "../../src/wal/ring.ts";
 import { WORD_COUNT } from "../../src/wal/words.ts";
@@ -13,9 +13,15 @@ function ringOf(bytes: number): Ring {
   return new Ring(new ArrayBuffer(bytes), new Int32Array(WORD_COUNT));
 }
 
+/** The step for everything put so far. */
+function stepOf(ring: Ring, room = ROOM): NextStep {
+  ring.publish();
+  return nextStep(ring.image, ring.filled, room);
+}
+
 /** LSNs of the next batch, which is taken. */
 function take(ring: Ring, room = ROOM): number[] {
-  const step = nextStep(ring.image, ring.filled, room);
+  const step = stepOf(ring, room);
   assert.equal(step.kind, "frames");
   if (step.kind !== "frames") return [];
   const lsns: number[] = [];
@@ -32,7 +38,7 @@ function take(ring: Ring, room = ROOM): number[] {
 describe("the next step", () => {
   it("is nothing when the ring is empty", () => {
     const ring = ringOf(4096);
-    assert.deepEqual(nextStep(ring.image, ring.filled, ROOM), { kind: "nothing" });
+    assert.deepEqual(stepOf(ring), { kind: "nothing" });
   });
 
   it("takes all frames that queued, in order", () => {
@@ -41,11 +47,20 @@ describe("the next step", () => {
     assert.deepEqual(take(ring), [1, 2, 3, 4, 5]);
   });
 
+  it("is nothing until what was put is published", () => {
+    const ring = ringOf(4096);
+    ring.putFrame(1, Buffer.alloc(10));
+    assert.deepEqual(nextStep(ring.image, ring.filled, ROOM), { kind: "nothing" });
+    assert.equal(ring.unpublishedBytes, frameBytes(10));
+    assert.deepEqual(take(ring), [1]);
+    assert.equal(ring.unpublishedBytes, 0);
+  });
+
   it("ends before a frame that the segment has no room for, and then says so", () => {
     const ring = ringOf(4096);
     for (let lsn = 1; lsn <= 3; lsn += 1) ring.putFrame(lsn, Buffer.alloc(16));
     assert.deepEqual(take(ring, 2 * frameBytes(16)), [1, 2]);
-    assert.deepEqual(nextStep(ring.image, ring.filled, frameBytes(16) - 8), { kind: "full", bytes: 64 });
+    assert.deepEqual(stepOf(ring, frameBytes(16) - 8), { kind: "full", bytes: 64 });
   });
 
   it("ends before a command, which is a step of its own", () => {
@@ -58,7 +73,7 @@ describe("the next step", () => {
     assert.deepEqual(take(ring), [1]);
     const kinds: string[] = [];
     for (let index = 0; index < 4; index += 1) {
-      const step = nextStep(ring.image, ring.filled, ROOM);
+      const step = stepOf(ring);
       kinds.push(step.kind);
       if ("taken" in step) ring.release(step.taken);
     }

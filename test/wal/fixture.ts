@@ -182,6 +182,14 @@ export class LogFixture {
   }
 }
 
+/** A fresh log, open, its spares made. */
+export async function opened(options: FixtureOptions = {}): Promise<LogFixture> {
+  const fixture = new LogFixture(options).create();
+  await fixture.open();
+  await fixture.settle();
+  return fixture;
+}
+
 export function payloadFor(lsn: number, bytes: number): Buffer {
   const payload = Buffer.alloc(bytes, lsn & 0xff);
   if (bytes >= 4) payload.writeUInt32LE(lsn, 0);

@@ -1,0 +1,98 @@
+/** One failed operation: it ends the log, is told once, and loses nothing that was acknowledged. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { isStoreError } from "../../src/errors.ts";
+import { withFaults } from "../../src/vfs/fault.ts";
+import { MemoryVfs } from "../../src/vfs/memory.ts";
+import { opened, payloadFor } from "./fixture.ts";
+
+describe("a failure of the log", () => {
+  const faults = [
+    { operation: "write", errno: "EIO" },
+    { operation: "write", errno: "ESHORT" },
+    { operation: "datasync", errno: "EIO" },
+  ] as const;
+
+  for (const fault of faults) {
+    it(`ends it for good: ${fault.errno} at ${fault.operation}`, async () => {
+      const inner = new MemoryVfs();
+      const vfs = withFaults(inner);
+      const log = await opened({ vfs });
+      await log.write(100, 100);
+      vfs.inject({ ...fault, path: /\.wal$/ });
+      const rolled = log.append(100) > 0 ? log.log.roll() : undefined;
+      const rejected = assert.rejects(rolled ?? Promise.resolve(), (error) =>
+        isStoreError(error, "STORE_POISONED"),
+      );
+      await log.settle();
+      await rejected;
+      assert.equal(vfs.fired.length, 1);
+      assert.equal(log.failures.length, 1);
+      assert.ok(isStoreError(log.failures[0], "STORE_IO"));
+      assert.deepEqual([...log.durable.keys()], [1, 2]);
+      assert.throws(
+        () => log.log.append(payloadFor(1, 1)),
+        (error) => isStoreError(error, "STORE_POISONED"),
+      );
+      await log.close();
+      assert.deepEqual(vfs.syncsAfterFailure(), [], "no file is synced again after its sync failed");
+      for (const { vfs: left } of inner.crashes()) {
+        const crashed = log.on(left);
+        await crashed.open();
+        crashed.check([1, 2]);
+      }
+    });
+  }
+
+  it("at any operation, once, is told once and loses nothing that was acknowledged", async () => {
+    for (let nth = 1; ; nth += 1) {
+      const inner = new MemoryVfs();
+      const vfs = withFaults(inner);
+      const log = await opened({ vfs });
+      vfs.inject({ operation: "any", errno: "EIO", nth, path: /wal/ });
+      try {
+        await log.write(30_000, 30_000, 100);
+        log.log.retire((await log.roll()).segment - 2, { scrub: false });
+        await log.write(100);
+      } catch (error) {
+        assert.ok(isStoreError(error), String(error));
+      }
+      await log.settle();
+      await log.close();
+      assert.ok(log.failures.length <= 1);
+      assert.deepEqual(vfs.syncsAfterFailure(), []);
+      const crashed = log.on(inner.crashKeepingNothing());
+      await crashed.open();
+      crashed.check(log.durable.keys());
+      if (vfs.fired.length === 0) break;
+    }
+  });
+});
+
+describe("a failure while opening", () => {
+  it("at any operation refuses the opening, and the next one finds everything", async () => {
+    for (let nth = 1; ; nth += 1) {
+      const inner = new MemoryVfs();
+      const log = await opened({ vfs: inner });
+      await log.write(100, 20_000);
+      log.append(100);
+      log.kill();
+      const vfs = withFaults(inner, [{ operation: "any", errno: "EIO", nth }]);
+      const reopened = log.on(vfs);
+      const refused = await reopened.open().then(
+        () => false,
+        (error: unknown) => {
+          assert.ok(isStoreError(error, "STORE_IO"), String(error));
+          return true;
+        },
+      );
+      if (vfs.fired.length === 0) break;
+      assert.deepEqual(vfs.syncsAfterFailure(), []);
+      // A copy in quarantine, or closing a file, may fail without harm.
+      if (!refused) reopened.check([1, 2]);
+      const again = log.on(inner.crashKeepingNothing());
+      await again.open();
+      again.check([1, 2]);
+    }
+  });
+});

@@ -1,0 +1,116 @@
+/** Segments that come and go: retired, recycled, scrubbed, and missing because the disk is full. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { isStoreError } from "../../src/errors.ts";
+import { withFaults } from "../../src/vfs/fault.ts";
+import { MemoryVfs } from "../../src/vfs/memory.ts";
+import { DIRECTORY, opened, readFile, segmentPathOf } from "./fixture.ts";
+
+describe("retired segments", () => {
+  it("become spares again, and their old frames are never taken for new ones", async () => {
+    const vfs = new MemoryVfs();
+    const log = await opened({ vfs });
+    for (let round = 0; round < 8; round += 1) {
+      await log.write(20_000, 20_000, 100);
+      log.start = await log.roll();
+      log.log.retire(log.start.segment, { scrub: false });
+      await log.settle();
+    }
+    await log.write(100);
+    const last = log.durable.get(log.log.lastLsn)?.segment ?? 0;
+    const bytes = readFile(vfs, segmentPathOf(last));
+    assert.ok(
+      bytes.subarray(30_000).some((byte) => byte !== 0),
+      "the segment holds bytes of an earlier life",
+    );
+    for (const { vfs: left } of vfs.crashes()) {
+      const crashed = log.on(left);
+      await crashed.open();
+      crashed.check([log.log.durableLsn]);
+      assert.equal(crashed.found.length, 1);
+    }
+  });
+
+  it("get a salt of their own in every life", async () => {
+    const vfs = new MemoryVfs();
+    const log = await opened({ vfs });
+    const salts = new Set<bigint>();
+    for (let round = 0; round < 8; round += 1) {
+      await log.write(100);
+      log.start = await log.roll();
+      salts.add(log.start.salt);
+      log.log.retire(log.start.segment, { scrub: false });
+      await log.settle();
+    }
+    assert.equal(salts.size, 8);
+  });
+
+  it("are gone from the log's directory but for spares", async () => {
+    const log = await opened();
+    for (let round = 0; round < 6; round += 1) {
+      await log.write(100);
+      log.start = await log.roll();
+    }
+    assert.equal(log.log.stats().segments, 10);
+    log.log.retire(log.log.stats().activeSegment, { scrub: false });
+    await log.settle();
+    assert.equal(log.log.stats().segments, 3);
+  });
+
+  it("leave no old bytes when scrubbed", async () => {
+    const vfs = new MemoryVfs();
+    const log = await opened({ vfs });
+    await log.write(20_000);
+    for (const scrub of [false, false, true]) {
+      log.start = await log.roll();
+      log.log.retire(log.start.segment, { scrub });
+      await log.settle();
+    }
+    for (const name of vfs.list(DIRECTORY)) {
+      const bytes = readFile(vfs, `${DIRECTORY}/${name}`);
+      assert.ok(!bytes.includes(Buffer.alloc(64, 1)), name);
+    }
+    await log.write(60_000, 60_000, 60_000);
+    assert.equal(log.durable.size, 4);
+  });
+});
+
+describe("a full disk", () => {
+  it("refuses room once active segment and spares are used up, and gives it back when there is space", async () => {
+    const vfs = withFaults(new MemoryVfs());
+    const log = await opened({ vfs });
+    assert.equal(log.log.hasRoom(1_000_000), true, "as long as nothing failed");
+    vfs.inject({ operation: "open", path: /(?:spare|recycle)-/, errno: "ENOSPC", times: "forever" });
+    let written = 0;
+    while (log.log.hasRoom(10_000)) {
+      await log.write(10_000);
+      written += 1;
+      assert.ok(written < 40, "it ends");
+    }
+    assert.ok(written >= 15, `three segments hold ${written} records`);
+    assert.equal(log.durable.size, written);
+    assert.deepEqual(log.failures, []);
+    await assert.rejects(log.roll(), (error) => isStoreError(error, "STORE_FULL"));
+    vfs.heal();
+    log.log.hasRoom(10_000);
+    await log.settle();
+    assert.equal(log.log.hasRoom(10_000), true);
+    await log.write(10_000, 60_000, 60_000);
+    await log.close();
+    await log.open();
+    log.check(Array.from({ length: written + 3 }, (_, index) => index + 1));
+  });
+
+  it("makes a record without a segment wait, and close gives it up", async () => {
+    const vfs = withFaults(new MemoryVfs());
+    const log = await opened({ vfs });
+    vfs.inject({ operation: "open", path: /spare-/, errno: "ENOSPC", times: "forever" });
+    await log.write(200_000);
+    assert.deepEqual([log.durable.size, log.failures.length], [0, 0]);
+    await log.close();
+    assert.equal(log.failures.length, 1);
+    vfs.heal();
+    await log.open();
+    log.check([]);
+  });
+});
