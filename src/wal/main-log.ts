@@ -1,31 +1,26 @@
 /**
- * The main side of an open log: numbers frames, copies them into the ring, and turns answers into `durable`
+ * The main side of an open log: numbers frames, puts them into the outbox, and turns answers into `durable`
  * calls in LSN order. It deliberately writes nothing itself; a host (threads, or inline) does.
  *
- * 1. LSNs are dense and assigned in ring order; whatever does not fit the ring queues here in that order.
+ * 1. LSNs are dense and assigned in the order of the outbox (`outbox.ts`), which is that of the ring.
  * 2. `durable` is called only for answered batches, so never before the sync policy's promise holds.
  * 3. `failed` is called at most once, and nothing is `durable` afterwards.
- * 4. The host is woken at the end of the current turn of microtasks, so that appends made together travel
- *    in one batch.
  */
 import { defined } from "../assert.ts";
 import { errorFromData, type StoreError, storeError } from "../errors.ts";
 import type { Lsn } from "../ids.ts";
-import { KIB } from "../limits.ts";
 import type { LogStart } from "./chain.ts";
 import type { Answer } from "./drain.ts";
 import { type LogPlace, listSegments, segmentPath } from "./files.ts";
-import { FrameType, frameBytes, imageOf, MAX_PAYLOAD_BYTES, putFrame } from "./frame.ts";
+import { frameBytes, MAX_PAYLOAD_BYTES } from "./frame.ts";
 import type { LogHost } from "./host.ts";
+import { Outbox } from "./outbox.ts";
 import { LogReader } from "./reader.ts";
 import { type Ring, Tag } from "./ring.ts";
 import { FIRST_DATA_AT, SEAL_RESERVE_BYTES } from "./segment.ts";
 import { SizeQueue } from "./size-queue.ts";
 import type { LogListener } from "./types.ts";
 import { Closing, Word, type Words } from "./words.ts";
-
-/** Bytes after which the log's thread may begin while this turn still appends. */
-const HAND_OVER_BYTES = 256 * KIB;
 
 export interface LogStats {
   /** Since opening: frames and their bytes made durable, batches, syncs of segment files. */
@@ -51,12 +46,6 @@ export interface MainLogParts {
   readonly room: number;
 }
 
-/** What waits for room in the ring. */
-type Queued =
-  | { readonly kind: "frame"; readonly lsn: Lsn; readonly payload: Uint8Array }
-  | { readonly kind: "external"; readonly image: Uint8Array<ArrayBuffer> }
-  | { readonly kind: "command"; readonly tag: number };
-
 interface Roll {
   readonly resolve: (start: LogStart) => void;
   readonly reject: (error: StoreError) => void;
@@ -71,17 +60,16 @@ type State =
 export class MainLog {
   readonly #parts: MainLogParts;
   readonly #reader: LogReader;
+  readonly #outbox: Outbox;
   #host: LogHost | undefined;
   #state: State = { kind: "open" };
   #lastLsn: Lsn;
   #durableLsn: Lsn;
   #queuedBytes = 0;
   readonly #sizes = new SizeQueue();
-  #queue: Queued[] = [];
   #rolls: Roll[] = [];
   #activeSegment: number;
   #room: number;
-  #wakes = false;
   #closed: Promise<void> | undefined;
   #onEnded: () => void = () => {};
   #frames = 0;
@@ -91,6 +79,11 @@ export class MainLog {
   constructor(parts: MainLogParts) {
     this.#parts = parts;
     this.#reader = new LogReader(parts.place);
+    this.#outbox = new Outbox(
+      parts.ring,
+      () => defined(this.#host, "a log has a host before it is used"),
+      () => this.#isBusy,
+    );
     this.#lastLsn = parts.lastLsn;
     this.#durableLsn = parts.lastLsn;
     this.#activeSegment = parts.activeSegment;
@@ -121,17 +114,10 @@ export class MainLog {
     }
     const bytes = frameBytes(payload.length);
     const lsn = this.#lastLsn + 1;
-    if (bytes > this.#parts.ring.largestFrame) {
-      const image = imageOf(new Uint8Array(bytes));
-      putFrame(image, 0, FrameType.data, lsn, payload);
-      this.#enqueue({ kind: "external", image: image.bytes as Uint8Array<ArrayBuffer> });
-    } else if (this.#queue.length > 0 || !this.#parts.ring.putFrame(lsn, payload)) {
-      this.#queue.push({ kind: "frame", lsn, payload: Uint8Array.from(payload) });
-    }
     this.#lastLsn = lsn;
     this.#queuedBytes += bytes;
     this.#sizes.push(bytes);
-    this.#wakeSoon();
+    this.#outbox.putFrame(lsn, payload);
     return lsn;
   }
 
@@ -164,8 +150,7 @@ export class MainLog {
         throw this.#fullError();
       }
       this.#rolls.push({ resolve, reject });
-      this.#enqueue({ kind: "command", tag: Tag.roll });
-      this.#wakeSoon();
+      this.#outbox.putCommand(Tag.roll);
     });
   }
 
@@ -207,8 +192,7 @@ export class MainLog {
       });
       this.#state = { kind: "closing" };
       Atomics.store(this.#parts.words, Word.closing, Closing.draining);
-      this.#enqueue({ kind: "command", tag: Tag.close });
-      this.#wakeSoon();
+      this.#outbox.putCommand(Tag.close);
       await ended;
     }
     await this.#host?.end();
@@ -240,7 +224,7 @@ export class MainLog {
         this.onFailure(errorFromData(answer.error));
         return;
     }
-    this.#pump();
+    this.#outbox.pump();
     if (!this.#isBusy) this.#host?.keepAlive(false);
   }
 
@@ -248,7 +232,7 @@ export class MainLog {
   onFailure(error: StoreError): void {
     if (this.#state.kind === "failed" || this.#state.kind === "closed") return;
     this.#state = { kind: "failed", error };
-    this.#queue = [];
+    this.#outbox.clear();
     for (const { reject } of this.#rolls.splice(0)) reject(this.#poisonedError(error));
     this.#host?.keepAlive(false);
     this.#parts.listener.failed(error);
@@ -271,68 +255,9 @@ export class MainLog {
     listener.batchEnd(this.#durableLsn);
   }
 
-  #enqueue(queued: Queued): void {
-    this.#queue.push(queued);
-    this.#pump();
-  }
-
-  /** Moves what waits into the ring, as far as there is room. */
-  #pump(): void {
-    let moved = 0;
-    for (const queued of this.#queue) {
-      if (!this.#put(queued)) break;
-      moved += 1;
-    }
-    if (moved === 0) return;
-    this.#queue.splice(0, moved);
-    this.#wakeSoon();
-  }
-
-  #put(queued: Queued): boolean {
-    const { ring } = this.#parts;
-    switch (queued.kind) {
-      case "frame":
-        return ring.putFrame(queued.lsn, queued.payload);
-      case "command":
-        return ring.putCommand(queued.tag, 0);
-      case "external": {
-        if (!ring.hasRoomForCommand()) return false;
-        // Sending takes the bytes away.
-        const bytes = queued.image.length;
-        // First the image, then the command: the log's thread never has to wait for it.
-        this.#hostNow().sendExternal(queued.image);
-        return ring.putCommand(Tag.external, bytes);
-      }
-    }
-  }
-
-  /**
-   * Hands over what was put at the end of this turn: the answers of one batch let many callers go on, and
-   * what they append belongs into one batch again. A turn that appends a lot hands over on the way.
-   */
-  #wakeSoon(): void {
-    if (this.#parts.ring.unpublishedBytes >= HAND_OVER_BYTES) return this.#handOver();
-    if (this.#wakes) return;
-    this.#wakes = true;
-    this.#hostNow().atEndOfTurn(() => {
-      this.#wakes = false;
-      this.#handOver();
-    });
-  }
-
-  #handOver(): void {
-    this.#parts.ring.publish();
-    if (this.#isBusy) this.#host?.keepAlive(true);
-    this.#host?.wake();
-  }
-
   get #isBusy(): boolean {
     if (this.#state.kind === "failed") return false;
     return this.#sizes.length > 0 || this.#rolls.length > 0 || this.#state.kind === "closing";
-  }
-
-  #hostNow(): LogHost {
-    return defined(this.#host, "a log has a host before it is used");
   }
 
   #checkOpen(): void {
