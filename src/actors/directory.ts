@@ -131,7 +131,7 @@ function foreignError(root: string, name: string): StoreError {
 }
 
 /** Without a manifest there may be what creation makes before it, and nothing that only a used store has. */
-function refuseRemains(vfs: Vfs, root: string): void {
+export function refuseRemains(vfs: Vfs, root: string): void {
   const remains = [
     ["wal", /^(?!0{15}1\.wal$)[0-9a-f]{16}\.wal$/],
     ["heads", /./],

@@ -10,7 +10,7 @@ import { checkSnapshot } from "../snapshot/check.ts";
 import { type Manifest, manifestPath } from "../snapshot/manifest.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import { scanLog } from "../wal/log.ts";
-import { readStoreId } from "./directory.ts";
+import { readStoreId, refuseRemains } from "./directory.ts";
 import { chooseGeneration, listManifests } from "./generations.ts";
 import { TailReplay } from "./replay.ts";
 import { Source } from "./source.ts";
@@ -47,16 +47,17 @@ function newest(vfs: Vfs, root: string): number {
   return vfs.stat(root)?.kind === "directory" ? (listManifests(vfs, root)[0] ?? 0) : 0;
 }
 
+/** Nothing is a store before its first manifest; what holds files of one must have had one. */
+function refuseWithoutManifest(vfs: Vfs, root: string): never {
+  if (vfs.stat(root)?.kind === "directory") refuseRemains(vfs, root);
+  const problem = "holds no store, or one whose creation is not finished; open it for writing once";
+  throw storeError("NOT_A_STORE", { path: root }, `${root} ${problem}`);
+}
+
 function readView(vfs: Vfs, root: string): StoreView {
   const started = performance.now();
+  if (newest(vfs, root) === 0) refuseWithoutManifest(vfs, root);
   const storeId = readStoreId(vfs, root);
-  if (newest(vfs, root) === 0) {
-    throw storeError(
-      "NOT_A_STORE",
-      { path: root },
-      `${root} holds a store whose creation was not finished; open it for writing once`,
-    );
-  }
   const { manifest, view } = chooseGeneration(vfs, root, storeId);
   try {
     const directory = `${root}/wal`;
