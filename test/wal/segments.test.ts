@@ -101,6 +101,29 @@ describe("a full disk", () => {
     log.check(Array.from({ length: written + 3 }, (_, index) => index + 1));
   });
 
+  it("makes a record without a segment wait, and is asked for room again from time to time", async () => {
+    const timers: (() => void)[] = [];
+    const clock = {
+      now: () => 0,
+      wall: () => 0,
+      setTimeout: (fn: () => void) => timers.push(fn),
+      clearTimeout: () => void timers.splice(0),
+    };
+    const vfs = withFaults(new MemoryVfs());
+    const log = await opened({ vfs, clock });
+    vfs.inject({ operation: "open", path: /spare-/, errno: "ENOSPC", times: "forever" });
+    await log.write(200_000, 10);
+    for (let attempt = 0; attempt < 3; attempt += 1) {
+      assert.deepEqual([log.durable.size, log.failures.length, timers.length], [0, 0, 1]);
+      timers[0]?.();
+      await log.settle();
+    }
+    vfs.heal();
+    timers[0]?.();
+    await log.settle();
+    assert.deepEqual([...log.durable.keys()], [1, 2]);
+  });
+
   it("makes a record without a segment wait, and close gives it up", async () => {
     const vfs = withFaults(new MemoryVfs());
     const log = await opened({ vfs });

@@ -1,66 +1,12 @@
 /** The log on its own threads and the real disk: promises, order, close, a dead thread, an idle process. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
-import { isStoreError, type StoreError } from "../../src/errors.ts";
-import { createDiskVfs } from "../../src/vfs/disk.ts";
-import { createLog, type Log, type LogConfig, type LogStart, openLog, scanLog } from "../../src/wal/log.ts";
+import { isStoreError } from "../../src/errors.ts";
+import { createLog, scanLog } from "../../src/wal/log.ts";
 import { payloadFor, STORE_ID } from "./fixture.ts";
-
-interface Opened {
-  readonly log: Log;
-  readonly config: LogConfig;
-  readonly start: LogStart;
-  readonly durable: Map<number, { segment: number; offset: number }>;
-  readonly failures: StoreError[];
-  readonly found: number[];
-  /** Resolves when that LSN is durable. */
-  until(lsn: number): Promise<void>;
-}
-
-function temporaryDirectory(t: TestContext): string {
-  const directory = mkdtempSync(join(tmpdir(), "varve-log-"));
-  t.after(() => rmSync(directory, { recursive: true, force: true }));
-  return directory;
-}
-
-function configOf(directory: string, options: Partial<LogConfig> = {}): LogConfig {
-  return {
-    vfs: createDiskVfs(),
-    directory: `${directory}/wal`,
-    storeId: STORE_ID,
-    segmentBytes: 65536,
-    sync: "always",
-    syncIntervalMs: 20,
-    mode: "thread",
-    ...options,
-  };
-}
-
-async function open(t: TestContext, config: LogConfig, start: LogStart): Promise<Opened> {
-  const durable = new Map<number, { segment: number; offset: number }>();
-  const failures: StoreError[] = [];
-  const found: number[] = [];
-  const waiting: { lsn: number; resolve: () => void }[] = [];
-  const { log } = await openLog(config, start, (lsn) => void found.push(lsn), {
-    durable: (lsn, segment, offset) => void durable.set(lsn, { segment, offset }),
-    batchEnd: (last) => {
-      while (waiting[0] !== undefined && waiting[0].lsn <= last) waiting.shift()?.resolve();
-    },
-    failed: (error) => {
-      failures.push(error);
-      for (const { resolve } of waiting.splice(0)) resolve();
-    },
-  });
-  t.after(() => log.close());
-  const until = (lsn: number): Promise<void> =>
-    log.durableLsn >= lsn ? Promise.resolve() : new Promise((resolve) => waiting.push({ lsn, resolve }));
-  return { log, config, start, durable, failures, found, until };
-}
+import { configOf, eventually, open, temporaryDirectory } from "./threaded.ts";
 
 describe("a log on its own threads", () => {
   it("answers all records in order, over many segments, and finds them again", async (t) => {
@@ -129,7 +75,7 @@ describe("a log on its own threads", () => {
     const { log, until } = await open(t, config, createLog(config));
     log.append(payloadFor(1, 100));
     await until(1);
-    while (log.stats().syncs === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await eventually(() => log.stats().syncs > 0);
     await log.close();
   });
 
@@ -139,7 +85,7 @@ describe("a log on its own threads", () => {
     log.append(payloadFor(1, 100));
     await until(1);
     // Both spares are there, and nothing more is on its way.
-    while (log.stats().segments < 4) await new Promise((resolve) => setTimeout(resolve, 5));
+    await eventually(() => log.stats().segments === 4);
     // They lose their names: the next segment cannot be opened.
     for (const name of config.vfs.list(config.directory)) {
       if (name.endsWith(".wal")) config.vfs.remove(`${config.directory}/${name}`);
