@@ -8,7 +8,7 @@ export function makeTemporary(): string {
 }
 
 export function removeTemporary(directory: string): void {
-  rmSync(directory, { recursive: true, force: true });
+  rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
 }
 
 /** A directory that lives as long as the test `t`. */

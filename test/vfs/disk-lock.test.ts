@@ -26,7 +26,7 @@ function fixture(t: TestContext) {
   t.after(async () => {
     for (const file of files) file.close();
     for (const child of children) await kill(child);
-    rmSync(directory, { recursive: true });
+    rmSync(directory, { recursive: true, maxRetries: 20, retryDelay: 100 });
   });
   const open = (): VfsFile => {
     const file = diskVfs.open(path, "write");

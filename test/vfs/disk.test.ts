@@ -13,7 +13,7 @@ const STANDARD_CHILD = fileURLToPath(new URL("../support/vfs-standard-child.ts",
 
 function temporaryDirectory(t: TestContext): string {
   const directory = mkdtempSync(join(tmpdir(), "varve-vfs-"));
-  t.after(() => rmSync(directory, { recursive: true }));
+  t.after(() => rmSync(directory, { recursive: true, maxRetries: 20, retryDelay: 100 }));
   return directory.replaceAll("\\", "/");
 }
 

@@ -124,7 +124,7 @@ describe("faults: rules", () => {
 
   it("faults work over the disk", (t: TestContext) => {
     const directory = mkdtempSync(join(tmpdir(), "varve-fault-"));
-    t.after(() => rmSync(directory, { recursive: true }));
+    t.after(() => rmSync(directory, { recursive: true, maxRetries: 20, retryDelay: 100 }));
     const path = `${directory.replaceAll("\\", "/")}/a`;
     const vfs = withFaults(diskVfs, [{ operation: "datasync", errno: "EIO" }]);
     const file = vfs.open(path, "create");

@@ -28,7 +28,7 @@ async function onFullDisk(t: TestContext): Promise<Full | undefined> {
   const directory = mkdtempSync(join(tmpdir(), "varve-full-"));
   t.after(() => {
     spawnSync("umount", ["-l", directory]);
-    rmSync(directory, { recursive: true, force: true });
+    rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   });
   const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", `size=${DISK_BYTES}`, "tmpfs", directory]);
   if (mounted.status !== 0) {
