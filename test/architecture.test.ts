@@ -31,7 +31,6 @@ const LONGER: Readonly<Record<string, string>> = {
   "session/record.ts":
     "all record kinds and their bytes side by side, so that the format is read in one place",
   "session/types.ts": "the contract's data types, declarations only",
-  "wal/main-log.ts": "one class with one state, the main side of a log; what could be apart lies beside it",
 };
 
 interface Import {

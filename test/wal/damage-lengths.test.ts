@@ -57,7 +57,7 @@ describe("a killed log", () => {
 });
 
 describe("a closed log", () => {
-  it("is refused for any length but its own of a segment in use", async () => {
+  it("is refused, sealed, for any length but its own of a segment in use", async () => {
     const given = await small({ batches: SHORT, segmentBytes: 8192, closed: true });
     for (const path of [FIRST, ACTIVE]) checkLengths(given, path, true);
   });
