@@ -4,7 +4,7 @@ import { chooseRandomly, keepEverything, keepNothing } from "../../src/vfs/memor
 import { type Cut, checkCut, cutsOf, WORKLOADS } from "./cuts.ts";
 
 /** Of the first cuts, one in so many is recovered from; each at every one of its operations. */
-const SAMPLE = 5;
+const SAMPLE = 9;
 
 describe("a power cut during the recovery from one", () => {
   for (const [name, workload] of Object.entries(WORKLOADS)) {
