@@ -23,7 +23,7 @@ const run = spawnSync(
     "tsx",
     "--test",
     "--test-reporter=spec",
-    "--test-timeout=300000",
+    "--test-timeout=900000",
     ...flags,
     ...files,
   ],
