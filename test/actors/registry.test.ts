@@ -1,0 +1,171 @@
+/**
+ * The registry over a log that the test makes durable by hand: which sessions stay in memory and which go,
+ * that the bytes are counted without drift, and that making room costs little however many must stay.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { SessionRegistry } from "../../src/actors/registry.ts";
+import type { Clock } from "../../src/clock.ts";
+import { SESSION_IDLE_MS } from "../../src/limits.ts";
+import { prepareCommit } from "../../src/session/prepare.ts";
+import { emptySession } from "../../src/session/state.ts";
+import { append, commit, messageNode } from "../support/builders.ts";
+
+/** A clock that stands still until the test moves it. */
+class TestClock implements Clock {
+  #now = 0;
+  readonly #timers = new Map<number, { at: number; fn: () => void }>();
+  #lastId = 0;
+  now(): number {
+    return this.#now;
+  }
+  wall(): number {
+    return this.#now;
+  }
+  setTimeout(fn: () => void, ms: number): number {
+    this.#timers.set(++this.#lastId, { at: this.#now + ms, fn });
+    return this.#lastId;
+  }
+  clearTimeout(id: unknown): void {
+    this.#timers.delete(id as number);
+  }
+  get pending(): number {
+    return this.#timers.size;
+  }
+  pass(ms: number): void {
+    this.#now += ms;
+    for (const [id, { at, fn }] of [...this.#timers]) {
+      if (at > this.#now || !this.#timers.delete(id)) continue;
+      fn();
+    }
+  }
+}
+
+/** A registry over a log that the test makes durable by hand. */
+function startRegistry(maxResidentBytes: number) {
+  const clock = new TestClock();
+  const waiting: ((error: undefined) => void)[] = [];
+  let lastLsn = 0;
+  const registry = new SessionRegistry({
+    maxResidentBytes,
+    clock,
+    onPassivated: () => undefined,
+    services: {
+      load: (sessionId) => emptySession(sessionId, 10),
+      blobKind: () => undefined,
+      pin: () => undefined,
+      append: (write) => {
+        write.lsn = ++lastLsn;
+        waiting.push(write.settle);
+      },
+      after: (settle) => settle(undefined),
+      poison: () => undefined,
+      committed: () => undefined,
+      planOptions: { graphPolicy: "strict", maxCommitBytes: 1 << 20 },
+    },
+  });
+  const reply = { resolve: () => undefined, reject: () => undefined };
+  return {
+    registry,
+    clock,
+    commit: (sessionId: string, text = "") => {
+      const nodes = [messageNode(`n${lastLsn}`, undefined, text)];
+      const sent = commit({ sessionId, graph: append(nodes, nodes[0]?.nodeId) });
+      const prepared = prepareCommit(sent, sessionId, { maxCommitBytes: 1 << 20 });
+      registry.get(sessionId).send({ type: "commit", prepared, reply });
+    },
+    read: (sessionId: string) =>
+      registry.get(sessionId).send({ type: "read", read: () => undefined, fail: () => undefined }),
+    /** The oldest `count` writes are durable. */
+    durable: (count = waiting.length) => {
+      for (const settle of waiting.splice(0, count)) settle(undefined);
+    },
+    recount: (ids: Iterable<string>) =>
+      [...ids].reduce((sum, id) => sum + (registry.peek(id)?.bytes ?? 0), 0),
+  };
+}
+
+test("the bytes counted are the bytes of the sessions in memory, after any course of uses", () => {
+  const step = fc.record({
+    kind: fc.constantFrom("commit", "commit", "read", "durable", "round"),
+    session: fc.integer({ min: 0, max: 7 }).map((n) => `s${n}`),
+    size: fc.integer({ min: 0, max: 3000 }),
+  });
+  const ids = Array.from({ length: 8 }, (_, n) => `s${n}`);
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), fc.constantFrom(5_000, 20_000, 1e9), (steps, budget) => {
+      const { registry, clock, commit: send, read, durable, recount } = startRegistry(budget);
+      for (const { kind, session, size } of steps) {
+        if (kind === "commit") send(session, "x".repeat(size));
+        else if (kind === "read") read(session);
+        else if (kind === "durable") durable(1 + (size % 3));
+        else clock.pass(SESSION_IDLE_MS);
+        assert.equal(registry.bytes, recount(ids));
+        assert.equal(registry.size, ids.filter((id) => registry.peek(id) !== undefined).length);
+      }
+      durable();
+      clock.pass(SESSION_IDLE_MS);
+      clock.pass(SESSION_IDLE_MS);
+      clock.pass(SESSION_IDLE_MS);
+      assert.equal(registry.size, 0);
+      assert.equal(registry.bytes, 0);
+      assert.equal(clock.pending, 0, "no timer without sessions");
+      registry.stop();
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test("sessions that wait for the log stay, whatever the budget, and go as soon as they are answered", () => {
+  const { registry, commit: send, durable } = startRegistry(10_000);
+  for (let n = 0; n < 50; n++) send(`s${n}`);
+  assert.equal(registry.size, 50);
+  durable();
+  assert.ok(registry.bytes <= 10_000, `${registry.bytes} bytes once all were answered`);
+  registry.stop();
+});
+
+test("sessions leave when they were idle for a whole round, used ones and waiting ones stay", () => {
+  const { registry, clock, commit: send, read, durable } = startRegistry(1e9);
+  read("idle");
+  read("used");
+  send("waiting");
+  clock.pass(SESSION_IDLE_MS);
+  read("used");
+  clock.pass(SESSION_IDLE_MS);
+  read("used");
+  assert.deepEqual(
+    ["idle", "used", "waiting"].map((id) => registry.peek(id) !== undefined),
+    [false, true, true],
+  );
+  durable();
+  for (let round = 0; round < 3; round++) clock.pass(SESSION_IDLE_MS);
+  assert.equal(registry.size, 0);
+  registry.stop();
+});
+
+test("making room looks at few sessions, however many wait for the log", () => {
+  const { registry, commit: send, durable } = startRegistry(4_000);
+  const count = 300;
+  let looks = 0;
+  for (let n = 0; n < count; n++) {
+    send(`s${n}`);
+    const cell = registry.peek(`s${n}`);
+    assert.ok(cell !== undefined, "it waits, so it stays");
+    let waiting = cell.waiting;
+    Object.defineProperty(cell, "waiting", {
+      get: () => {
+        looks++;
+        return waiting;
+      },
+      set: (value: number) => {
+        waiting = value;
+      },
+    });
+  }
+  assert.ok(looks <= count * 50, `${looks} looks at ${count} sessions`);
+  durable();
+  assert.ok(registry.bytes <= 4_000);
+  registry.stop();
+});
