@@ -3,6 +3,7 @@
  * `test/rules/*.json` one line of `src/` is broken on purpose in a copy, and the one test that holds the
  * rule must fail; unbroken, it must pass. It deliberately changes nothing in the working tree but
  * `docs/rules.md` (with `--write`); without `--write` a stale table fails, and so does a break nobody meets.
+ * `--list` only writes the table, proving nothing.
  * `--only <text>` takes the entries whose rule, section or test contains the text, and compares no table.
  */
 import { spawn } from "node:child_process";
@@ -199,18 +200,19 @@ async function inTurn<Item>(
   await Promise.all(takers);
 }
 
-function document(rules: readonly Rule[]): string {
+function document(rules: readonly Rule[], caught: string): string {
   const rows = rules.map(({ rule, section, test, break: planted }) => {
     const change =
       planted.replace.trim() === ""
         ? `remove ${code(planted.find)}`
         : `${code(planted.find)} → ${code(planted.replace)}`;
-    return `| ${cell(rule)} | ${cell(section)} | ${cell(test.name)} (\`${test.file}\`) | \`${planted.file}\`: ${change} | yes |`;
+    return `| ${cell(rule)} | ${cell(section)} | ${cell(test.name)} (\`${test.file}\`) | \`${planted.file}\`: ${change} | ${caught} |`;
   });
   return `# Rules and the tests that hold them
 
 Each rule below is held by a test that was proven against a planted break: with this one change in the source
-the test fails, without it it passes. \`npm run rules\` plants every break again and fails if one survives;
+the test fails, without it it passes. "Caught" says when that was seen: \`yes\` in the whole run that wrote this
+file, else when the entry was written. \`npm run rules\` plants every break again and fails if one survives;
 \`npm run rules -- --write\` also writes this file from \`test/rules/*.json\`.
 
 | rule | section | test | planted break | caught |
@@ -257,15 +259,19 @@ async function main(): Promise<number> {
   if (rules.length === 0) return report(["no rule to prove"]);
   const problems = checkEntries(rules);
   if (problems.length > 0) return report(problems);
+  if (process.argv.includes("--list")) {
+    writeFileSync(TABLE, document(all, "when it was written"));
+    return 0;
+  }
   const failures = await prove(rules);
   if (failures.length > 0) return report(failures);
   console.log(`${rules.length} rules, every break met`);
   if (only !== undefined) return 0;
   if (process.argv.includes("--write")) {
-    writeFileSync(TABLE, document(all));
+    writeFileSync(TABLE, document(all, "yes"));
     return 0;
   }
-  return readFileSync(TABLE, "utf8") === document(all)
+  return readFileSync(TABLE, "utf8") === document(all, "yes")
     ? 0
     : report([`${TABLE} is stale: npm run rules -- --write`]);
 }
