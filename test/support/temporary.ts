@@ -1,4 +1,4 @@
-/** Directories of a test, removed when it ends. They deliberately lie in the system's temporary folder. */
+/** Directories of a test, removed when it or its process ends. They deliberately lie in the system's temporary folder. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,13 +7,13 @@ export function makeTemporary(): string {
   return mkdtempSync(join(tmpdir(), "varve-test-"));
 }
 
-/** Directories that a thread still wrote to when their test ended; they go with the process. */
+/** Directories that go with the process. */
 const left = new Set<string>();
 process.once("exit", () => {
   for (const directory of left) rmSync(directory, { recursive: true, force: true });
 });
 
-/** Hooks run in the order they were set, so the store of a test may be closed only after this. */
+/** Removes it now, or with the process if a thread still writes there. */
 export function removeTemporary(directory: string): void {
   try {
     rmSync(directory, { recursive: true, force: true });
@@ -23,9 +23,12 @@ export function removeTemporary(directory: string): void {
   }
 }
 
-/** A directory that lives as long as the test `t`. */
-export function temporaryDirectory(t: { after(fn: () => void): void }): string {
+/**
+ * A directory for the test `t`. Hooks of a test run in the order they were set, so one set here would remove
+ * the directory before the test's store is closed; it goes with the process instead.
+ */
+export function temporaryDirectory(_t: { after(fn: () => void): void }): string {
   const directory = makeTemporary();
-  t.after(() => removeTemporary(directory));
+  left.add(directory);
   return directory;
 }
