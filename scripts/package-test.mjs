@@ -53,7 +53,31 @@ async function use(varve, directory) {
 }
 `;
 
+/** The door for tests: a power cut on files in memory, which reach nothing of the real file system. */
+const CRASH = `
+import assert from "node:assert/strict";
+import { openStore } from "varve";
+import { Fault, MemoryVfs, withFaults } from "varve/testing";
+const meta = (sessionName) => ({ sessionId: "root", sessionName, createdAt: "t", model: "m" });
+const vfs = new MemoryVfs();
+const store = await openStore("/store", { vfs });
+await store.session("root").saveSessionMeta(meta("acknowledged"));
+const unanswered = store.session("root").saveSessionMeta(meta("in flight"));
+const left = vfs.crashKeepingNothing();
+await unanswered;
+await store.close();
+const recovered = await openStore("/store", { vfs: left });
+assert.equal((await recovered.session("root").loadSessionMeta()).sessionName, "acknowledged");
+await recovered.close();
+const fault = new Fault({ operation: "datasync", path: /.wal$/, errno: "EIO" });
+assert.equal(String(fault), "datasync(/\\.wal$/) #1 EIO");
+const faulty = withFaults(vfs, [fault]);
+await assert.rejects(openStore("/store", { vfs: faulty }), { code: "STORE_IO" });
+assert.equal(faulty.fired.length, 1);
+`;
+
 const PROGRAMS = {
+  "crash.mjs": CRASH,
   "import.mjs": `
 import { createRequire } from "node:module";
 import * as varve from "varve";

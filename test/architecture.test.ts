@@ -11,7 +11,7 @@ import { ERRORS_DOC, errorsDocument } from "../scripts/errors.ts";
 import { STORE_ERRORS } from "../src/errors.ts";
 
 /** Folders and their floor; a file of src/ itself that is not in GROUND is on the roof. */
-const FLOOR_OF_FOLDER = { cli: 5, actors: 4, snapshot: 3, wal: 2, vfs: 1, session: 1 } as const;
+const FLOOR_OF_FOLDER = { cli: 5, testing: 5, actors: 4, snapshot: 3, wal: 2, vfs: 1, session: 1 } as const;
 const GROUND = ["ids", "limits", "errors", "assert", "checksum", "codec", "clock"];
 const ROOF = 5;
 
@@ -24,6 +24,9 @@ const PACKAGES: Readonly<Record<string, RegExp>> = {
 };
 /** Where the real file system enters: the disk, and the command line (floor 5), which reads hosts' files. */
 const FILE_SYSTEM = /^(vfs\/disk(-[a-z-]+)?\.ts|cli\/.*)$/;
+
+/** Where users enter: the package's two doors and the command. */
+const DOORS = new Set(["index.ts", "testing/index.ts", "cli/main.ts"]);
 
 const MAX_LINES = 300;
 /** Files that are longer for a reason. */
@@ -157,9 +160,7 @@ test("no import goes round in a circle between folders", () => {
 
 test("every file is reached from the package's door, a worker's entry or the command line", () => {
   const reached = new Set<string>();
-  const entries = files.filter(
-    (file) => file === "index.ts" || file === "cli/main.ts" || /(^|\/)[a-z-]*(worker|thread)\.ts$/.test(file),
-  );
+  const entries = files.filter((file) => DOORS.has(file) || /(^|\/)[a-z-]*(worker|thread)\.ts$/.test(file));
   const queue = [...entries];
   for (let file = queue.pop(); file !== undefined; file = queue.pop()) {
     if (reached.has(file)) continue;
@@ -167,19 +168,20 @@ test("every file is reached from the package's door, a worker's entry or the com
     for (const { file: from, target } of imports)
       if (from === file && target !== undefined) queue.push(target);
   }
-  const tested = readdirSync("test", { recursive: true })
-    .map(String)
-    .filter((name) => name.endsWith(".ts"))
-    .map((name) => readFileSync(join("test", name), "utf8"))
-    .join("\n");
-  const dead = files.filter(
-    (file) => !reached.has(file) && !(TEST_DOORS.has(file) && tested.includes(`src/${file}`)),
+  assert.deepEqual(
+    files.filter((file) => !reached.has(file)),
+    [],
   );
-  assert.deepEqual(dead, []);
 });
 
-/** Shipped for tests and simulation, so nothing else needs to reach them. */
-const TEST_DOORS = new Set(["vfs/fault.ts"]);
+test("nothing but the door for tests reaches into testing, and only the conformance suite imports node:test", () => {
+  const wrong = imports.filter(
+    ({ file, specifier, target }) =>
+      (target?.startsWith("testing/") && !file.startsWith("testing/")) ||
+      (specifier === "node:test" && !file.startsWith("testing/conformance/")),
+  );
+  assert.deepEqual(wrong.map(show), []);
+});
 
 test("no file has a default export", () => {
   const wrong = files.filter((file) => /^export default\b|\bas default\b/m.test(source(file)));
