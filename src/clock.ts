@@ -1,4 +1,13 @@
-/** Time as a dependency, so that tests and the simulator decide what time it is. Durations are milliseconds. */
+/**
+ * Time as a dependency: durations, timers, and the turns of the event loop in which the parts of a store that
+ * share one thread go on. Tests and the simulator decide what time it is and whose turn is next. It
+ * deliberately has no promises: what a turn leads to runs in that turn's microtasks.
+ */
+
+/** Who asks for a turn: the log written inline, a task of the pool in this process, a walk through a listing. */
+export type TurnTaker = "log" | "worker" | "listing";
+
+/** Durations are milliseconds. */
 export interface Clock {
   /** Monotonic, for durations. */
   now(): number;
@@ -7,6 +16,11 @@ export interface Clock {
   /** Calls `fn` once after `ms`. A timer never keeps the process alive. */
   setTimeout(fn: () => void, ms: number): unknown;
   clearTimeout(id: unknown): void;
+  /**
+   * Calls `fn` once in a later turn of the event loop, never within the call; the process stays alive until
+   * then. Turns may come in any order: whoever needs one asks for it behind the other.
+   */
+  turn(taker: TurnTaker, fn: () => void): void;
 }
 
 export const systemClock: Clock = {
@@ -14,4 +28,5 @@ export const systemClock: Clock = {
   wall: () => Date.now(),
   setTimeout: (fn, ms) => setTimeout(fn, ms).unref(),
   clearTimeout: (id) => clearTimeout(id as NodeJS.Timeout),
+  turn: (_taker, fn) => void setImmediate(fn),
 };

@@ -2,6 +2,7 @@
 import { throwIfAborted } from "./actors/ask.ts";
 import { decodeCursor, listEntries } from "./actors/listing.ts";
 import type { Source } from "./actors/source.ts";
+import type { Clock } from "./clock.ts";
 import type { ListOptions } from "./contract.ts";
 import { storeError } from "./errors.ts";
 import type { SessionState } from "./session/state.ts";
@@ -13,6 +14,7 @@ export interface Listable {
   readonly resident: (sessionId: string) => SessionState | undefined;
   /** Throws when the store may not be read. */
   readonly check: () => void;
+  readonly clock: Clock;
 }
 
 /** Entries shown between two turns of the event loop. */
@@ -31,7 +33,8 @@ export async function* listSessionsOf(
     yield info;
     shown++;
     if (shown >= limit) return;
-    if (shown % ENTRIES_PER_TURN === 0) await new Promise<void>((resolve) => setImmediate(resolve));
+    if (shown % ENTRIES_PER_TURN === 0)
+      await new Promise<void>((resolve) => store.clock.turn("listing", resolve));
     store.check();
   }
 }

@@ -11,6 +11,7 @@ import { throwIfAborted } from "./actors/ask.ts";
 import { readMeta, readNodeOf, readSessionOf } from "./actors/reads.ts";
 import type { Source } from "./actors/source.ts";
 import { openView, type StoreView } from "./actors/view-of-moment.ts";
+import { type Clock, systemClock } from "./clock.ts";
 import type {
   CallOptions,
   ListOptions,
@@ -37,8 +38,9 @@ import { diskVfs } from "./vfs/disk.ts";
 import type { Vfs } from "./vfs/vfs.ts";
 
 export interface ReadOnlyOptions extends CallOptions {
-  /** For tests. */
+  /** For tests and simulation. */
   vfs?: Vfs;
+  clock?: Clock;
 }
 
 /**
@@ -55,7 +57,7 @@ export async function openStoreReadOnly(
   throwIfAborted(options.signal);
   const vfs = options.vfs ?? diskVfs;
   const root = vfs.kind === "disk" ? resolvePath(directory).replaceAll("\\", "/") : directory;
-  return new View(vfs, root, openView(vfs, root));
+  return new View(vfs, root, openView(vfs, root), options.clock ?? systemClock);
 }
 
 const WRITES = [
@@ -72,13 +74,15 @@ const WRITES = [
 class View implements ReadOnlyStore {
   readonly #vfs: Vfs;
   readonly #root: string;
+  readonly #clock: Clock;
   #view: StoreView;
   #closed = false;
 
-  constructor(vfs: Vfs, root: string, view: StoreView) {
+  constructor(vfs: Vfs, root: string, view: StoreView, clock: Clock) {
     this.#vfs = vfs;
     this.#root = root;
     this.#view = view;
+    this.#clock = clock;
     refuseWrites(this);
   }
 
@@ -120,7 +124,8 @@ class View implements ReadOnlyStore {
   listSessions(options?: ListOptions): AsyncIterable<SessionPickerInfo> {
     // Looked up when the listing begins: a refresh before that releases the view of now.
     const source = (): Source => this.#view.source;
-    return listSessionsOf({ source, resident: () => undefined, check: () => this.#check() }, options);
+    const check = (): void => this.#check();
+    return listSessionsOf({ source, resident: () => undefined, check, clock: this.#clock }, options);
   }
 
   verify(options?: CallOptions): Promise<VerifyReport> {

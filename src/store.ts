@@ -82,6 +82,7 @@ class VarveStore implements Store {
         source: () => this.#engine.source,
         resident: (sessionId) => this.#engine.sessions.peek(sessionId)?.loaded,
         check: () => this.#engine.checkReadable(),
+        clock: this.#engine.options.clock,
       },
       options,
     );

@@ -149,9 +149,9 @@ class WriterListener implements LogListener {
 }
 
 function logConfig(options: ResolvedOptions, root: string, storeId: Uint8Array): LogConfig {
-  const { vfs, segmentBytes, sync, syncIntervalMs } = options;
+  const { vfs, segmentBytes, sync, syncIntervalMs, clock } = options;
   const mode = vfs.kind === "disk" ? "thread" : "inline";
-  return { vfs, directory: `${root}/wal`, storeId, segmentBytes, sync, syncIntervalMs, mode };
+  return { vfs, directory: `${root}/wal`, storeId, segmentBytes, sync, syncIntervalMs, mode, clock };
 }
 
 function segmentPath(directory: string, segment: number): string {

@@ -83,8 +83,17 @@ export function resolveOptions(options: StoreOptions | undefined): ResolvedOptio
     allowNetworkFileSystem: flag("allowNetworkFileSystem", given.allowNetworkFileSystem),
     onEvent: listener(given.onEvent),
     vfs: given.vfs ?? diskVfs,
-    clock: given.clock ?? systemClock,
+    clock: clock(given.clock),
   };
+}
+
+const CLOCK_METHODS = ["now", "wall", "setTimeout", "clearTimeout", "turn"] as const;
+
+function clock(value: Clock | undefined): Clock {
+  if (value === undefined) return systemClock;
+  const missing = CLOCK_METHODS.find((name) => typeof value?.[name] !== "function");
+  if (missing !== undefined) throw bad("clock", `must have a method ${missing}`, undefined);
+  return value;
 }
 
 function segmentBytes(value: unknown): number {

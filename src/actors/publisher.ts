@@ -53,7 +53,7 @@ export class Publisher {
   constructor(parts: PublisherParts) {
     const { manifest, previous, highestNumber, view } = parts.generations;
     this.#parts = parts;
-    this.#pool = createWorkPool(parts.options.vfs, parts.options.workers);
+    this.#pool = createWorkPool(parts.options.vfs, parts.options.workers, parts.options.clock);
     this.#manifest = manifest;
     this.#previous = previous;
     this.#highestNumber = highestNumber;

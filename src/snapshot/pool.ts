@@ -7,6 +7,7 @@
  * 3. After `close` nothing is accepted: Piscina itself would silently take work again.
  */
 import { Piscina } from "piscina";
+import { type Clock, systemClock } from "../clock.ts";
 import { type ErrorData, errorFromData, storeError, toStoreError } from "../errors.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import { tasksOn } from "./run-task.ts";
@@ -30,8 +31,9 @@ export interface WorkPool {
   close(): Promise<void>;
 }
 
-export function createWorkPool(vfs: Vfs, threads: number): WorkPool {
-  return vfs.kind === "disk" ? new ThreadPool(threads) : new InlinePool(vfs);
+/** Tasks in this process take their turns from `clock`. */
+export function createWorkPool(vfs: Vfs, threads: number, clock: Clock = systemClock): WorkPool {
+  return vfs.kind === "disk" ? new ThreadPool(threads) : new InlinePool(vfs, clock);
 }
 
 class ThreadPool implements WorkPool {
@@ -89,10 +91,12 @@ function startPiscina(threads: number): Piscina<WorkOrder, WorkAnswer> {
 
 class InlinePool implements WorkPool {
   readonly #tasks: Tasks;
+  readonly #clock: Clock;
   #isClosed = false;
 
-  constructor(vfs: Vfs) {
+  constructor(vfs: Vfs, clock: Clock) {
     this.#tasks = tasksOn(vfs);
+    this.#clock = clock;
   }
 
   async run<Name extends TaskName>(
@@ -100,10 +104,18 @@ class InlinePool implements WorkPool {
     input: Parameters<Tasks[Name]>[0],
   ): Promise<ReturnType<Tasks[Name]>> {
     if (this.#isClosed) throw closedError();
-    // As on a thread, nothing of the task happens in the caller's turn.
-    await new Promise<void>((resolve) => setImmediate(resolve));
+    // As on a thread, nothing of the task happens in the caller's turn, and the answer comes in one of its own.
+    await this.#turn();
     const task = this.#tasks[name] as (given: unknown) => ReturnType<Tasks[Name]>;
-    return task(input);
+    try {
+      return task(input);
+    } finally {
+      await this.#turn();
+    }
+  }
+
+  #turn(): Promise<void> {
+    return new Promise((resolve) => this.#clock.turn("worker", resolve));
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,5 @@
 /**
- * Runs the log's work on the caller's thread, one step per scheduled turn: for the memory file system, tests
+ * Runs the log's work on the caller's thread, one step per turn: for the memory file system, tests
  * and simulation. Exactly the code of the threads, without waiting.
  */
 import type { Clock } from "../clock.ts";
@@ -15,7 +15,6 @@ export class InlineHost implements LogHost {
   readonly #drain: Drain;
   readonly #supply: Supply;
   readonly #externals: Uint8Array[];
-  readonly #schedule: (fn: () => void) => void;
   readonly #clock: Clock;
   readonly #events: HostEvents;
   #scheduled = false;
@@ -27,19 +26,17 @@ export class InlineHost implements LogHost {
     drain: Drain;
     supply: Supply;
     externals: Uint8Array[];
-    schedule: (fn: () => void) => void;
     clock: Clock;
     events: HostEvents;
   }) {
     this.#drain = parts.drain;
     this.#supply = parts.supply;
     this.#externals = parts.externals;
-    this.#schedule = parts.schedule;
     this.#clock = parts.clock;
     this.#events = parts.events;
   }
 
-  /** The run itself is scheduled for a later turn. */
+  /** The run itself asks for a later turn. */
   atEndOfTurn(fn: () => void): void {
     queueMicrotask(fn);
   }
@@ -47,7 +44,7 @@ export class InlineHost implements LogHost {
   wake(): void {
     if (this.#scheduled || this.#ended) return;
     this.#scheduled = true;
-    this.#schedule(() => {
+    this.#clock.turn("log", () => {
       this.#scheduled = false;
       this.#run();
     });
@@ -67,7 +64,7 @@ export class InlineHost implements LogHost {
     this.wake();
   }
 
-  /** A scheduled turn keeps the process alive by itself, and an idle log has none. */
+  /** A turn asked for keeps the process alive by itself, and an idle log has none. */
   keepAlive(): void {}
 
   end(): Promise<void> {

@@ -162,8 +162,7 @@ function inlineHost(config: LogConfig, place: LogPlace, reopened: Reopened, part
     now: () => clock.now(),
   });
   const supply = new Supply(place, sourceOf(config), words, { active: position.segment, recyclable });
-  const schedule = config.schedule ?? ((fn: () => void) => void setImmediate(fn));
-  const host = new InlineHost({ drain, supply, externals, schedule, clock, events });
+  const host = new InlineHost({ drain, supply, externals, clock, events });
   return host;
 }
 

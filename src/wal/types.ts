@@ -18,9 +18,7 @@ export interface LogConfig {
   readonly sync: SyncPolicy;
   readonly syncIntervalMs: number;
   readonly mode: "thread" | "inline";
-  /** Inline: when queued frames are written. Default `setImmediate`. */
-  readonly schedule?: (fn: () => void) => void;
-  /** Inline: time for `interval` and for trying again on a full disk. */
+  /** Inline: turns in which queued frames are written, time for `interval` and for a full disk. */
   readonly clock?: Clock;
   /** Inline, and for the segments made while opening: salts of new segments. Default random. */
   readonly salt?: () => bigint;

@@ -34,6 +34,9 @@ class TestClock implements Clock {
   clearTimeout(id: unknown): void {
     this.timers.delete(id as object);
   }
+  turn(_taker: string, fn: () => void): void {
+    setImmediate(fn);
+  }
 }
 
 async function turns(count = 5): Promise<void> {

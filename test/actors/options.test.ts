@@ -54,6 +54,8 @@ const BAD: [option: string, options: unknown][] = [
   ["lockWaitMs", { lockWaitMs: -1 }],
   ["allowNetworkFileSystem", { allowNetworkFileSystem: 1 }],
   ["onEvent", { onEvent: "log" }],
+  ["clock", { clock: null }],
+  ["clock", { clock: { now: () => 0, wall: () => 0, setTimeout: () => 0, clearTimeout: () => undefined } }],
   ["synch", { synch: "always" }],
 ];
 for (const [index, [option, options]] of BAD.entries()) {

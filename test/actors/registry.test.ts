@@ -30,6 +30,9 @@ class TestClock implements Clock {
   clearTimeout(id: unknown): void {
     this.#timers.delete(id as number);
   }
+  turn(_taker: string, fn: () => void): void {
+    setImmediate(fn);
+  }
   get pending(): number {
     return this.#timers.size;
   }

@@ -1,5 +1,6 @@
 /** A log in memory with verbs: open, write, roll, reopen, damage. Turns run only when a test says so. */
 import assert from "node:assert/strict";
+import { type Clock, systemClock } from "../../src/clock.ts";
 import type { StoreError } from "../../src/errors.ts";
 import { isStoreError } from "../../src/errors.ts";
 import { MemoryVfs } from "../../src/vfs/memory.ts";
@@ -32,7 +33,8 @@ export interface FixtureOptions {
   readonly segmentBytes?: number;
   readonly sync?: LogConfig["sync"];
   readonly ringBytes?: number;
-  readonly clock?: LogConfig["clock"];
+  /** Its turns are the fixture's own. */
+  readonly clock?: Omit<Clock, "turn">;
 }
 
 /** Salts that differ and that a test can repeat. */
@@ -64,10 +66,12 @@ export class LogFixture {
       sync: options.sync ?? "always",
       syncIntervalMs: 100,
       mode: "inline",
-      schedule: (turn) => void this.turns.push(turn),
+      clock: {
+        ...(options.clock ?? systemClock),
+        turn: (_taker, turn) => void this.turns.push(turn),
+      },
       salt: saltsFrom(1),
       ...(options.ringBytes === undefined ? {} : { ringBytes: options.ringBytes }),
-      ...(options.clock === undefined ? {} : { clock: options.clock }),
     };
   }
 
