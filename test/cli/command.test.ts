@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { parseReplay, UsageError } from "../../src/cli/replay/options.ts";
+import { UsageError } from "../../src/cli/command.ts";
+import { parseReplay } from "../../src/cli/replay/options.ts";
 import { run, temporaryDirectory } from "./run-varve.ts";
 
 test("without arguments it is the default run", () => {

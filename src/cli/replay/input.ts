@@ -1,11 +1,9 @@
 /** Opens what is to be played: the files named on the command line, or the generator. */
 import { readFileSync } from "node:fs";
+import { InputError } from "../command.ts";
 import type { ReplayOptions } from "./options.ts";
 import { generatedSource, type Source, transcriptSource } from "./source.ts";
 import { type InputProblem, parseTranscript, type Transcript } from "./transcript.ts";
-
-/** No file can be played, or one cannot be read at all. */
-export class InputError extends Error {}
 
 export interface Input {
   readonly source: Source;

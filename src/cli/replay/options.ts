@@ -1,6 +1,8 @@
 /** The command line of `varve replay`: what may be said, what it defaults to, and what is refused. */
 import { parseArgs } from "node:util";
 import type { SyncPolicy } from "../../contract.ts";
+import { firstSentence, parseCount } from "../arguments.ts";
+import { UsageError } from "../command.ts";
 
 export interface ReplayOptions {
   readonly files: readonly string[];
@@ -44,9 +46,6 @@ and compares everything in it with what was sent. Exits 0 only if all of it hold
 Exit codes: 0 verified, 1 not, 64 bad arguments, 66 unreadable input, 130 interrupted.
 `;
 
-/** What is wrong with the command line, in one line. */
-export class UsageError extends Error {}
-
 /** `help` when that was asked for. Throws a UsageError. */
 export function parseReplay(args: readonly string[]): ReplayOptions | "help" {
   const { values, positionals } = readArguments(args);
@@ -88,15 +87,6 @@ function readArguments(args: readonly string[]) {
       },
     });
   } catch (error) {
-    const [line] = (error instanceof Error ? error.message : String(error)).split(/\. |\.?\n/);
-    throw new UsageError(line);
+    throw new UsageError(firstSentence(error));
   }
-}
-
-function parseCount(name: string, text: string, least: number, most: number): number {
-  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= least && value <= most) return value;
-  throw new UsageError(
-    `--${name} must be a whole number from ${least} to ${most}, not ${JSON.stringify(text)}`,
-  );
 }

@@ -1,0 +1,27 @@
+/**
+ * The commands of `varve`, each in a file of its own that is loaded only when it is asked for: help and
+ * mistakes need no engine. To add one: write the file, add its line here, in the order help shows them.
+ */
+import type { Command } from "./command.ts";
+
+interface Entry {
+  /** One line, for the list of commands. */
+  readonly summary: string;
+  readonly load: () => Promise<Command>;
+}
+
+const COMMANDS: Readonly<Record<string, Entry>> = {
+  replay: {
+    summary: "play agent sessions against a store, reopen it and verify everything",
+    load: async () => (await import("./replay/command.ts")).replayCommand,
+  },
+};
+
+/** Names and summaries, in order. */
+export function listCommands(): (readonly [name: string, summary: string])[] {
+  return Object.entries(COMMANDS).map(([name, { summary }]) => [name, summary] as const);
+}
+
+export async function findCommand(name: string): Promise<Command | undefined> {
+  return Object.hasOwn(COMMANDS, name) ? await COMMANDS[name]?.load() : undefined;
+}
