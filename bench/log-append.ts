@@ -64,6 +64,7 @@ async function logSubject(directory: string, mode: "thread" | "inline"): Promise
       waiting.shift()?.();
     },
     batchEnd: () => {},
+    slowSync: () => {},
     failed: (error) => {
       throw error;
     },

@@ -94,8 +94,15 @@ export const STORE_ERRORS: { readonly [Code in StoreErrorCode]: { retry: Retry; 
     retry: "reopen",
     meaning: "A write or sync failed earlier; nothing is accepted until the store is reopened.",
   },
-  STORE_FULL: { retry: "same", meaning: "The disk has no room for what is queued; nothing was written." },
-  STORE_BUSY: { retry: "same", meaning: "The queue is full; nothing was written." },
+  STORE_FULL: {
+    retry: "same",
+    meaning: "The disk has no room for what is queued; nothing was written. Reads go on.",
+  },
+  STORE_BUSY: {
+    retry: "same",
+    meaning:
+      "The queue is full, or a snapshot at work is slower than the commits, or a gc was given up; nothing was written.",
+  },
   STORE_IO: { retry: "reopen", meaning: "The file system refused an operation." },
   COMMIT_OUTCOME_UNKNOWN: {
     retry: "reopen",

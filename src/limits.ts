@@ -30,6 +30,10 @@ export const MAX_BATCH_BYTES = 1 * MIB;
 export const MAX_BATCH_FRAMES = 4096;
 /** Bytes of the ring between the main thread and the log thread. */
 export const RING_BYTES = 8 * MIB;
+/** Milliseconds from which one sync of the log counts as slow: every commit in flight hangs that long. */
+export const SLOW_SYNC_MS = 500;
+/** Milliseconds between two events that tell of slow syncs, so that a sick disk does not flood the host. */
+export const SLOW_SYNC_EVENT_MS = 5_000;
 /** Zero-filled segments kept ready. */
 export const SPARE_SEGMENTS = 2;
 /** Copies of cut tails kept in quarantine/. */

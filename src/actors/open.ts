@@ -54,7 +54,7 @@ async function openOwned(input: OpenInput, ownership: Ownership): Promise<Engine
   const generations = chooseGeneration(options.vfs, root, ownership.storeId);
   const tail = new Tail();
   const replay = new TailReplay(tail, config.directory);
-  const listener = new WriterListener();
+  const listener = new WriterListener(options.onEvent);
   let log: Log | undefined;
   let publisher: Publisher | undefined;
   try {
@@ -129,6 +129,11 @@ class WriterListener implements LogListener {
   #failure: ReturnType<typeof toStoreError> | undefined;
   /** Pairs (segment, offset) of the batch's frames, flat. */
   #positions: number[] = [];
+  readonly #onEvent: ResolvedOptions["onEvent"];
+
+  constructor(onEvent: ResolvedOptions["onEvent"]) {
+    this.#onEvent = onEvent;
+  }
 
   attach(writer: LogWriterRef): void {
     this.#writer = writer;
@@ -141,6 +146,9 @@ class WriterListener implements LogListener {
     const positions = this.#positions;
     this.#positions = [];
     this.#writer?.send({ type: "log.batch", lastLsn, positions });
+  }
+  slowSync(durationMs: number): void {
+    this.#onEvent({ type: "slowSync", durationMs });
   }
   failed(error: ReturnType<typeof toStoreError>): void {
     this.#failure = error;

@@ -13,6 +13,7 @@ import { nextStep } from "./batch.ts";
 import type { LogStart } from "./chain.ts";
 import { imageOf } from "./frame.ts";
 import type { Ring } from "./ring.ts";
+import type { SyncWatch } from "./sync-watch.ts";
 import type { SyncPolicy } from "./types.ts";
 import type { SpareGate } from "./words.ts";
 import type { LogWriter, Run } from "./writer.ts";
@@ -31,6 +32,7 @@ export type Answer =
     }
   | { readonly kind: "rolled"; readonly start: LogStart; readonly room: number }
   | { readonly kind: "notRolled" }
+  | { readonly kind: "slowSync"; readonly durationMs: number }
   | { readonly kind: "closed" }
   | { readonly kind: "failed"; readonly error: ErrorData };
 
@@ -44,6 +46,7 @@ export interface DrainParts {
   readonly syncIntervalMs: number;
   /** Image of the next external frame, in the order they were put. */
   readonly takeExternal: () => Uint8Array;
+  readonly watch: Pick<SyncWatch, "takeSlow">;
   readonly answer: (answer: Answer) => void;
   /** Milliseconds, monotonic. */
   readonly now: () => number;
@@ -69,7 +72,9 @@ export class Drain {
     if (this.#parts.gate.isOver) this.abandon();
     if (this.#ended) return "ended";
     try {
-      return this.#next();
+      const result = this.#next();
+      this.#tellSlowSync();
+      return result;
     } catch (error) {
       this.#end({ kind: "failed", error: errorToData(error) });
       return "ended";
@@ -153,6 +158,11 @@ export class Drain {
   #sync(): void {
     this.#parts.writer.sync();
     this.#syncAt = undefined;
+  }
+
+  #tellSlowSync(): void {
+    const durationMs = this.#parts.watch.takeSlow();
+    if (durationMs !== undefined) this.#parts.answer({ kind: "slowSync", durationMs });
   }
 
   #end(answer: Answer): void {

@@ -7,6 +7,7 @@ import { assert, defined } from "../assert.ts";
 import { createDiskVfs } from "../vfs/disk.ts";
 import { Drain } from "./drain.ts";
 import { Ring } from "./ring.ts";
+import { SyncWatch } from "./sync-watch.ts";
 import type { LogThreadData } from "./thread-data.ts";
 import { SpareGate, Word, wake } from "./words.ts";
 import { LogWriter } from "./writer.ts";
@@ -15,16 +16,18 @@ function run(data: LogThreadData, port: MessagePort): void {
   const { words, segmentBytes } = data;
   const place = { vfs: createDiskVfs(), directory: data.directory, storeId: data.storeId };
   const gate = new SpareGate(words, segmentBytes, () => wake(words, Word.supplyWake));
-  const synced = (): void => void Atomics.add(words, Word.syncs, 1);
+  const now = (): number => performance.now();
+  const watch = new SyncWatch(words, now);
   const drain = new Drain({
     ring: new Ring(data.ring, words),
-    writer: new LogWriter(place, data.position, segmentBytes, (bytes) => gate.take(bytes), synced),
+    writer: new LogWriter(place, data.position, segmentBytes, (bytes) => gate.take(bytes), watch),
     gate,
     sync: data.sync,
     syncIntervalMs: data.syncIntervalMs,
     takeExternal: () => receiveImage(port),
+    watch,
     answer: (answer) => port.postMessage(answer),
-    now: () => performance.now(),
+    now,
   });
   for (;;) {
     let result = drain.step();

@@ -23,10 +23,11 @@ import { createFirst, type LogRecovery, type Reopened, reopen } from "./reopen.t
 import { Ring } from "./ring.ts";
 import { SEAL_RESERVE_BYTES } from "./segment.ts";
 import { Supply } from "./supply.ts";
+import { SyncWatch } from "./sync-watch.ts";
 import { ThreadHost } from "./thread-host.ts";
 import type { LogConfig, LogListener, SyncPolicy } from "./types.ts";
 import { type LogProblem, scanSealed, scanTail, verifySegments } from "./view.ts";
-import { SpareGate, WORD_COUNT, Word } from "./words.ts";
+import { SpareGate, WORD_COUNT } from "./words.ts";
 import { LogWriter } from "./writer.ts";
 
 export type { LogConfig, LogListener, LogProblem, LogRecovery, LogStart, LogStats, OnRecord, SyncPolicy };
@@ -150,16 +151,18 @@ function inlineHost(config: LogConfig, place: LogPlace, reopened: Reopened, part
   const clock = config.clock ?? systemClock;
   const externals: Uint8Array[] = [];
   const gate = new SpareGate(words, config.segmentBytes, () => host.wakeSupply());
-  const synced = (): void => void Atomics.add(words, Word.syncs, 1);
+  const now = (): number => clock.now();
+  const watch = new SyncWatch(words, now);
   const drain = new Drain({
     ring,
-    writer: new LogWriter(place, position, config.segmentBytes, (bytes) => gate.take(bytes), synced),
+    writer: new LogWriter(place, position, config.segmentBytes, (bytes) => gate.take(bytes), watch),
     gate,
     sync: config.sync,
     syncIntervalMs: config.syncIntervalMs,
     takeExternal: () => defined(externals.shift(), "an external frame arrives before its command"),
+    watch,
     answer: (answer) => events.answer(answer),
-    now: () => clock.now(),
+    now,
   });
   const supply = new Supply(place, sourceOf(config), words, { active: position.segment, recyclable });
   const host = new InlineHost({ drain, supply, externals, clock, events });

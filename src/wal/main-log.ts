@@ -217,6 +217,9 @@ export class MainLog {
       case "notRolled":
         this.#rolls.shift()?.reject(this.#fullError());
         break;
+      case "slowSync":
+        this.#parts.listener.slowSync(answer.durationMs);
+        return;
       case "closed":
         this.#onEnded();
         return;

@@ -30,6 +30,8 @@ export interface LogListener {
   /** Every DATA frame in LSN order, once the sync policy's promise holds. */
   durable(lsn: Lsn, segment: number, offset: number): void;
   batchEnd(lastLsn: Lsn): void;
+  /** A sync took long; the longest of those since the last time, see `sync-watch.ts`. */
+  slowSync(durationMs: number): void;
   /** At most once; the log is dead. Nothing is `durable` afterwards. */
   failed(error: StoreError): void;
 }

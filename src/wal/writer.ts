@@ -27,6 +27,7 @@ import {
 } from "./frame.ts";
 import type { Place } from "./scan.ts";
 import { encodeLink, fits, LINK_BYTES, SEGMENT_HEADER_BYTES, segmentBytesFor } from "./segment.ts";
+import type { SyncWatch } from "./sync-watch.ts";
 import { TailFile } from "./tail.ts";
 
 /** Frames that lie one behind the other in a buffer, put but not stamped. */
@@ -48,11 +49,13 @@ export type TakeSpare = (fileBytes: number) => boolean;
 
 const GROUP_END = new Uint8Array(GROUP_END_BYTES);
 const NO_PAYLOAD = new Uint8Array(0);
+/** In recovery, which tells how long it took as a whole. */
+const UNWATCHED = { begins: () => {}, ended: () => {} };
 
 export class LogWriter {
   readonly #place: LogPlace;
   readonly #take: TakeSpare;
-  readonly #synced: () => void;
+  readonly #watch: Pick<SyncWatch, "begins" | "ended">;
   readonly #segmentBytes: number;
   readonly #tail: TailFile;
   #file: VfsFile;
@@ -76,11 +79,11 @@ export class LogWriter {
     position: WriterPosition,
     segmentBytes: number,
     take: TakeSpare,
-    synced: () => void = () => {},
+    watch: Pick<SyncWatch, "begins" | "ended"> = UNWATCHED,
   ) {
     this.#place = place;
     this.#take = take;
-    this.#synced = synced;
+    this.#watch = watch;
     this.#segmentBytes = segmentBytes;
     const { file, header } = openSegment(place, position.segment, "write");
     try {
@@ -181,9 +184,10 @@ export class LogWriter {
   sync(): void {
     this.#guard(() => {
       if (!this.#dirty) return;
+      this.#watch.begins();
       this.#file.datasync();
       this.#dirty = false;
-      this.#synced();
+      this.#watch.ended();
       this.#durable = this.#lsn;
       this.#tail.write({ segment: this.#segment, salt: this.#salt, lsn: this.#lsn, end: this.#offset });
     });

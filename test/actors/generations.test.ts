@@ -197,7 +197,8 @@ test("verify finds a record that does not follow from its session, and names fil
     syncIntervalMs: 1,
     mode: "inline",
   } as const;
-  const listener = { durable: () => undefined, batchEnd: () => undefined, failed: () => undefined };
+  const ignore = (): void => undefined;
+  const listener = { durable: ignore, batchEnd: ignore, slowSync: ignore, failed: ignore };
   const { log } = await openLog(config, manifest.log, () => undefined, listener);
   // What no store writes: it hides a node that is not there.
   const record = { kind: "tombstone", sessionId: "root", nodeIds: ["nobody"], picker: undefined } as const;

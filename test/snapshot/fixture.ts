@@ -203,6 +203,7 @@ export class SnapshotFixture {
     const listener = {
       durable: () => {},
       batchEnd: () => {},
+      slowSync: () => {},
       failed: (error: StoreError) => assert.fail(error),
     };
     const { log } = await openLog(config, start, () => {}, listener);

@@ -52,6 +52,7 @@ export class LogFixture {
   readonly sent = new Map<number, Buffer>();
   readonly durable = new Map<number, { segment: number; offset: number }>();
   readonly failures: StoreError[] = [];
+  readonly slowSyncs: number[] = [];
   found: Found[] = [];
   start: LogStart | undefined;
   #log: Log | undefined;
@@ -108,6 +109,7 @@ export class LogFixture {
       {
         durable: (lsn, segment, offset) => void this.durable.set(lsn, { segment, offset }),
         batchEnd: () => {},
+        slowSync: (durationMs) => void this.slowSyncs.push(durationMs),
         failed: (error) => void this.failures.push(error),
       },
     );

@@ -122,7 +122,7 @@ async function runProgram(t: TestContext, body: string): Promise<ChildResult> {
     Worker.prototype.unref = function () { if (!threads.includes(this)) threads.push(this); return unref.call(this); };
     const config = { vfs: createDiskVfs(), directory: ${JSON.stringify(`${directory}/wal`)}, storeId: new Uint8Array(16),
       segmentBytes: 65536, sync: "always", syncIntervalMs: 100, mode: "thread" };
-    const listener = { durable: (lsn) => console.log("durable", lsn), batchEnd() {}, failed: (error) => console.log("failed", error.code) };
+    const listener = { durable: (lsn) => console.log("durable", lsn), batchEnd() {}, slowSync() {}, failed: (error) => console.log("failed", error.code) };
     const main = async () => {
       const { log } = await openLog(config, createLog(config), () => {}, listener);
       ${body}

@@ -48,6 +48,7 @@ export async function open(t: TestContext, config: LogConfig, start: LogStart): 
     batchEnd: (last) => {
       while (waiting[0] !== undefined && waiting[0].lsn <= last) waiting.shift()?.resolve();
     },
+    slowSync: () => {},
     failed: (error) => {
       failures.push(error);
       for (const { resolve } of waiting.splice(0)) resolve();
