@@ -11,8 +11,17 @@ import { ERRORS_DOC, errorsDocument } from "../scripts/errors.ts";
 import { STORE_ERRORS } from "../src/errors.ts";
 
 /** Folders and their floor; a file of src/ itself that is not in GROUND is on the roof. */
-const FLOOR_OF_FOLDER = { cli: 5, testing: 5, actors: 4, snapshot: 3, wal: 2, vfs: 1, session: 1 } as const;
-const GROUND = ["ids", "limits", "errors", "assert", "checksum", "codec", "clock"];
+const FLOOR_OF_FOLDER = {
+  cli: 5,
+  inspect: 5,
+  testing: 5,
+  actors: 4,
+  snapshot: 3,
+  wal: 2,
+  vfs: 1,
+  session: 1,
+} as const;
+const GROUND = ["ids", "limits", "errors", "assert", "checksum", "codec", "clock", "flipped-bit"];
 const ROOF = 5;
 
 /** Outside packages and the only files that may import them. */

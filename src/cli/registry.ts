@@ -15,6 +15,22 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "play agent sessions against a store, reopen it and verify everything",
     load: async () => (await import("./replay/command.ts")).replayCommand,
   },
+  info: {
+    summary: "what a store is made of, who owns it, how it stands",
+    load: async () => (await import("./commands/info.ts")).infoCommand,
+  },
+  ls: {
+    summary: "list the sessions of a store, newest first",
+    load: async () => (await import("./commands/ls.ts")).lsCommand,
+  },
+  show: {
+    summary: "show one session: head, nodes, checkpoint, ledger",
+    load: async () => (await import("./commands/show.ts")).showCommand,
+  },
+  log: {
+    summary: "print the log, one line a frame, holes marked",
+    load: async () => (await import("./commands/log.ts")).logCommand,
+  },
 };
 
 /** Names and summaries, in order. */

@@ -257,6 +257,14 @@ function checkHeader(path: string, bytes: Buffer, { kind, storeId, number }: Fil
     throw corruptFile(path, 32, "it has the number of another file");
 }
 
+/** What a header says of itself, if it verifies; for those who do not know what to expect. */
+export function fileIdentityIn(bytes: Buffer, kind: BlockFileKind): FileIdentity | undefined {
+  if (bytes.length < FILE_HEADER_BYTES || !bytes.subarray(0, 8).equals(MAGIC[kind])) return undefined;
+  if (bytes.readUInt32LE(FILE_HEADER_BYTES - 4) !== crc32(bytes.subarray(0, FILE_HEADER_BYTES - 4)))
+    return undefined;
+  return { kind, storeId: Buffer.from(bytes.subarray(16, 32)), number: Number(bytes.readBigUInt64LE(32)) };
+}
+
 function encodeTrailer({ storeId }: FileIdentity, footer: BlockPlace, size: number): Uint8Array {
   const bytes = Buffer.alloc(FILE_TRAILER_BYTES);
   TRAILER_MAGIC.copy(bytes, 0);

@@ -2,8 +2,9 @@
  * One line that tells how a run is going, redrawn in place. Only for terminals: elsewhere it stays silent, so
  * that logs hold results and nothing else.
  */
+
+import { count, rate } from "../units.ts";
 import type { PlayCounts } from "./play.ts";
-import { count, rate } from "./units.ts";
 
 export interface Screen {
   readonly isTTY?: boolean;

@@ -1,6 +1,7 @@
 /** The report for people: one topic a line, aligned, sizes and durations in units one can read. */
+
+import { count, milliseconds, rate, size } from "../units.ts";
 import type { JobReport, LatencyReport, ReplayReport } from "./report.ts";
-import { count, milliseconds, rate, size } from "./units.ts";
 
 export interface TextStyle {
   /** Whether escape sequences are welcome. */
