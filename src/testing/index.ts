@@ -1,7 +1,8 @@
 /**
  * The door `varve/testing`: what a host needs to crash-test its own code over a Varve store. Files in memory
- * that can crash, and files that fail on command. It is for tests: nothing of `varve` imports it.
+ * that can crash, files that fail on command, and a checker of histories. It is for tests: nothing of `varve` imports it.
  */
+
 export {
   Fault,
   type FaultErrno,
@@ -31,3 +32,8 @@ export {
   type SectorFate,
   type Torn,
 } from "../vfs/memory-crash.ts";
+export type { CheckOptions } from "./history/check.ts";
+export type { Ending, HistoryEvent, StoreFacts, Violation } from "./history/events.ts";
+export { describeViolation, History } from "./history/history.ts";
+export { recordSecondOpen, recordStore } from "./history/record-store.ts";
+export { recordView } from "./history/record-view.ts";

@@ -1,0 +1,120 @@
+/** A read-only store that writes down everything asked of it and answered. What it shows is of one moment. */
+import type { CallOptions, ListOptions, ReadOnlyStore, SessionReader, VerifyReport } from "../../contract.ts";
+import type {
+  PersistedSessionRead,
+  SessionMeta,
+  SessionNodeRecord,
+  SessionPickerInfo,
+  SessionReadScope,
+} from "../../session/types.ts";
+import type { Call, Value } from "./events.ts";
+import { type Asked, DONE, follow, recordListing, recordVerify } from "./follow.ts";
+import type { History } from "./history.ts";
+import { recordMeta, recordNode, recordSession } from "./record.ts";
+
+/** Call it before the view is opened; `open` opens it. */
+export async function recordView(
+  history: History,
+  open: () => Promise<ReadOnlyStore>,
+): Promise<ReadOnlyStore> {
+  const view = history.nextView();
+  const opened = await follow(history, { call: { kind: "view", view } }, open, () => DONE);
+  return new RecordedView(history, opened, view);
+}
+
+class RecordedView implements ReadOnlyStore {
+  readonly #history: History;
+  readonly #store: ReadOnlyStore;
+  readonly #view: number;
+
+  constructor(history: History, store: ReadOnlyStore, view: number) {
+    this.#history = history;
+    this.#store = store;
+    this.#view = view;
+  }
+
+  get recovery(): ReadOnlyStore["recovery"] {
+    return this.#store.recovery;
+  }
+
+  session<Event, Body>(sessionId: string): SessionReader<Event, Body> {
+    const reader = new RecordedReader(this.#history, this.#store.session(sessionId), this.#view);
+    return reader as unknown as SessionReader<Event, Body>;
+  }
+
+  listSessions(options: ListOptions = {}): AsyncIterable<SessionPickerInfo> {
+    const asked = { options, view: this.#view };
+    return recordListing(this.#history, asked, () => this.#store.listSessions(options));
+  }
+
+  verify(options?: CallOptions): Promise<VerifyReport> {
+    return recordVerify(this.#history, () => this.#store.verify(options));
+  }
+
+  refresh(options?: CallOptions): Promise<void> {
+    const asked: Asked = { call: { kind: "view", view: this.#view } };
+    return follow(
+      this.#history,
+      asked,
+      () => this.#store.refresh(options),
+      () => DONE,
+    );
+  }
+
+  close(): Promise<void> {
+    return this.#store.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+/** Reads of one session, of the owner or of a view. */
+export class RecordedReader implements SessionReader {
+  readonly sessionId: string;
+  protected readonly history: History;
+  readonly #reader: SessionReader;
+  readonly #view: { readonly view?: number };
+
+  constructor(history: History, reader: SessionReader, view?: number) {
+    this.sessionId = reader.sessionId;
+    this.history = history;
+    this.#reader = reader;
+    this.#view = view === undefined ? {} : { view };
+  }
+
+  loadSession(scope?: SessionReadScope, options?: CallOptions): Promise<PersistedSessionRead | undefined> {
+    const leaf = scope?.kind === "activePath" ? scope.leafNodeId : undefined;
+    const call = { kind: "load", scope: scope?.kind ?? "fullGraph", leaf, ...this.#view } as const;
+    return this.ask(
+      call,
+      () => this.#reader.loadSession(scope, options),
+      (read) => ({ kind: "session", session: read && recordSession(read) }),
+    );
+  }
+
+  loadNode(nodeId: string, options?: CallOptions): Promise<SessionNodeRecord | undefined> {
+    return this.ask(
+      { kind: "loadNode", node: nodeId, ...this.#view },
+      () => this.#reader.loadNode(nodeId, options),
+      (node) => ({ kind: "node", node: node && recordNode(node) }),
+    );
+  }
+
+  loadSessionMeta(options?: CallOptions): Promise<SessionMeta | undefined> {
+    return this.ask(
+      { kind: "loadMeta", ...this.#view },
+      () => this.#reader.loadSessionMeta(options),
+      (meta) => ({ kind: "meta", meta: meta && recordMeta(meta) }),
+    );
+  }
+
+  protected ask<Result>(
+    call: Call,
+    run: () => Promise<Result>,
+    record: (result: Result) => Value,
+  ): Promise<Result> {
+    return follow(this.history, { sessionId: this.sessionId, call }, run, record);
+  }
+}
