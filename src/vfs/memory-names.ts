@@ -8,7 +8,7 @@
  *    earlier changes there: names are journalled in order.
  * 3. The content of a file is no business of a name: a kept name may lead to a file without its bytes.
  */
-import type { CrashChooser, PendingName } from "./memory-crash.ts";
+import type { PendingName } from "./memory-crash.ts";
 import type { FileNode } from "./memory-file.ts";
 
 export type MemoryNode = FileNode | DirectoryNode;
@@ -71,7 +71,8 @@ export class NameJournal {
   #changes: NameChange[] = [];
 
   record(change: NameChange): void {
-    this.#changes.push(change);
+    // Anew, because a moment holds the changes as they were.
+    this.#changes = [...this.#changes, change];
   }
 
   sync(directory: DirectoryNode): void {
@@ -97,22 +98,12 @@ export class NameJournal {
     return found;
   }
 
-  /** The tree below `root` as a crash leaves it. */
-  crash(root: DirectoryNode, chooser: CrashChooser): DirectoryNode {
-    const entries = new Map<DirectoryNode, Entries>();
-    const entriesOf = (directory: DirectoryNode): Entries => {
-      const known = entries.get(directory) ?? new Map(directory.synced);
-      entries.set(directory, known);
-      return known;
-    };
-    const homes = new Map<MemoryNode, Set<DirectoryNode>>();
-    for (const change of this.#changes) {
-      const known = homes.get(change.node) ?? new Set();
-      homes.set(change.node, known);
-      for (const { directory } of change.places) known.add(directory);
-      if (chooser.name(change.part) === "kept") applyChange(change, entriesOf, known);
-    }
-    return rebuild(root, entriesOf, chooser);
+  /** Unsettled changes, and the synced names of all directories below `root`, apart from what comes later. */
+  moment(root: DirectoryNode): NamesMoment {
+    const synced = new Map<DirectoryNode, ReadonlyMap<string, MemoryNode>>();
+    const nodes = this.reachable(root);
+    for (const node of nodes) if (node.kind === "directory") synced.set(node, new Map(node.synced));
+    return { root, changes: this.#changes, synced, nodes };
   }
 
   /** In order. Walks back, since a rename pulls in the earlier changes of its other directory. */
@@ -129,15 +120,46 @@ export class NameJournal {
   }
 }
 
+/** The names of a file system at one moment. Never changed. */
+export interface NamesMoment {
+  readonly root: DirectoryNode;
+  readonly changes: readonly NameChange[];
+  readonly synced: ReadonlyMap<DirectoryNode, ReadonlyMap<string, MemoryNode>>;
+  /** All that a crash could leave, also what only an unsettled change still names. */
+  readonly nodes: ReadonlySet<MemoryNode>;
+}
+
+/** The tree as a crash leaves it, where `kept` decides about the n-th change and `fileOf` about contents. */
+export function crashNames(
+  { root, changes, synced }: NamesMoment,
+  kept: (index: number) => boolean,
+  fileOf: (node: FileNode) => FileNode,
+): DirectoryNode {
+  const entries = new Map<DirectoryNode, Entries>();
+  const entriesOf = (directory: DirectoryNode): Entries => {
+    const known = entries.get(directory) ?? new Map(synced.get(directory));
+    entries.set(directory, known);
+    return known;
+  };
+  const homes = new Map<MemoryNode, Set<DirectoryNode>>();
+  changes.forEach((change, index) => {
+    const known = homes.get(change.node) ?? new Set();
+    homes.set(change.node, known);
+    for (const { directory } of change.places) known.add(directory);
+    if (kept(index)) applyChange(change, entriesOf, known);
+  });
+  return rebuild(root, entriesOf, fileOf);
+}
+
 /** Each node has one name, so this is a tree: see `applyChange`. */
 function rebuild(
   directory: DirectoryNode,
   entriesOf: (directory: DirectoryNode) => Entries,
-  chooser: CrashChooser,
+  fileOf: (node: FileNode) => FileNode,
 ): DirectoryNode {
   const crashed = new DirectoryNode(directory.ino);
   for (const [name, node] of entriesOf(directory)) {
-    const child = node.kind === "file" ? node.crash(chooser) : rebuild(node, entriesOf, chooser);
+    const child = node.kind === "file" ? fileOf(node) : rebuild(node, entriesOf, fileOf);
     crashed.entries.set(name, child);
     crashed.synced.set(name, child);
   }

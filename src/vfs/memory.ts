@@ -9,12 +9,12 @@
  * 3. An operation that fails changes nothing and is not announced.
  */
 import { assert } from "../assert.ts";
+import { CrashMoment } from "./crash-moment.ts";
 import { ioError, type VfsOperation } from "./io-error.ts";
 import { MemoryBytes } from "./memory-bytes.ts";
 import {
   type CrashChooser,
   chooseRandomly,
-  comesBefore,
   enumerateCrashes,
   keepEverything,
   keepNothing,
@@ -24,6 +24,7 @@ import {
 import { FileNode } from "./memory-file.ts";
 import { type Announce, fileStat, MEMORY_DEVICE, MemoryFile } from "./memory-handle.ts";
 import { applyChange, DirectoryNode, type MemoryNode, NameJournal, type Place } from "./memory-names.ts";
+import { hashText } from "./memory-sum.ts";
 import type { FileStat, OpenMode, Vfs, VfsFile } from "./vfs.ts";
 
 /** A mutating operation about to happen. Creating a file is an "open". */
@@ -133,20 +134,34 @@ export class MemoryVfs implements Vfs {
   }
 
   /** What a crash now could lose, in the order of the operations. */
-  pending(): PendingPart[] {
-    const parts: PendingPart[] = this.#names.parts();
-    for (const node of this.#names.reachable(this.#root))
-      if (node.kind === "file") parts.push(...node.parts());
-    return parts.sort((a, b) => (comesBefore(a, b) ? -1 : 1));
+  pending(): readonly PendingPart[] {
+    return this.#crashable ? this.moment().parts : [];
+  }
+
+  /** Everything as it is now, to be crashed in any number of ways while this file system goes on. */
+  moment(): CrashMoment<MemoryVfs> {
+    assert(this.#crashable, "this memory file system was made without a crash model");
+    const lastIno = this.#lastIno;
+    return new CrashMoment(this.#names.moment(this.#root), (root) => {
+      const crashed = new MemoryVfs();
+      crashed.#root = root;
+      crashed.#lastIno = lastIno;
+      return crashed;
+    });
   }
 
   /** The file system as a power cut now leaves it, where `chooser` decides about each pending part. */
   crash(chooser: CrashChooser): MemoryVfs {
-    assert(this.#crashable, "this memory file system was made without a crash model");
-    const crashed = new MemoryVfs();
-    crashed.#root = this.#names.crash(this.#root, chooser);
-    crashed.#lastIno = this.#lastIno;
-    return crashed;
+    const moment = this.moment();
+    return moment.crash(moment.choose(chooser));
+  }
+
+  /**
+   * A number of 53 bits that equal names with equal contents have in common, and different ones practically
+   * never: to count states that differ. What was not synced counts as it is.
+   */
+  fingerprint(): number {
+    return fingerprintOf(this.#root);
   }
 
   crashKeepingNothing(): MemoryVfs {
@@ -234,6 +249,24 @@ function renameRefusal(
   if (source.every((name, index) => target[index] === name)) return "EINVAL";
   if (replaced?.kind === "file") return "ENOTDIR";
   return replaced !== undefined && replaced.entries.size > 0 ? "ENOTEMPTY" : undefined;
+}
+
+function fingerprintOf(root: DirectoryNode): number {
+  const lines: string[] = [];
+  const add = (directory: DirectoryNode, path: string): void => {
+    for (const [name, node] of directory.entries) {
+      const reached = `${path}/${name}`;
+      if (node.kind === "file") {
+        const { low, high } = node.moment().sum;
+        lines.push(`${reached} ${node.size} ${low} ${high}`);
+      } else {
+        lines.push(reached);
+        add(node, reached);
+      }
+    }
+  };
+  add(root, "");
+  return hashText(lines.sort().join("\n"));
 }
 
 function namesOf(path: string): string[] {
