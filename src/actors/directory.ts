@@ -10,6 +10,7 @@ import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { crc32 } from "../checksum.ts";
 import { isStoreError, type StoreError, storeError } from "../errors.ts";
+import { manifestPath } from "../snapshot/manifest.ts";
 import { readWhole, type Vfs, type VfsFile } from "../vfs/vfs.ts";
 import { throwIfAborted } from "./ask.ts";
 
@@ -178,19 +179,24 @@ function readOrWriteFormat(vfs: Vfs, root: string, file: VfsFile, isNew: boolean
     if (!isNew || !isStoreError(error, "CORRUPT")) throw error;
   }
   // Creation may have been cut short before the first manifest; then nothing was ever stored.
-  if (!isCutFormat(bytes)) throw foreignError(root, "format");
+  const witness = `${manifestPath(root, 1)}.tmp`;
+  const isWitnessed = vfs.stat(witness) !== undefined;
+  if (!isCutFormat(bytes, isWitnessed)) throw foreignError(root, "format");
   const storeId = randomBytes(16);
+  // A power cut can leave any bytes where a write was under way. The name of the first manifest, durable before
+  // the write, then tells our unfinished file from a foreign one; creation goes on to put a manifest there.
+  if (!isWitnessed) vfs.open(witness, "create").close();
+  vfs.syncDirectory(root);
   file.truncate(0);
   file.write([encodeFormat(storeId)], 0);
   file.sync();
-  vfs.syncDirectory(root);
   return storeId;
 }
 
-/** What a crash can leave of the one write of a format: any part of it, zeros elsewhere. */
-function isCutFormat(bytes: Uint8Array): boolean {
+/** What a crash can leave of the one write of a format: beside its witness anything, else nothing or zeros. */
+function isCutFormat(bytes: Uint8Array, isWitnessed: boolean): boolean {
   if (bytes.length > FORMAT_BYTES) return false;
-  return bytes.subarray(0, MAGIC.length).every((byte, at) => byte === 0 || byte === MAGIC[at]);
+  return isWitnessed || bytes.every((byte) => byte === 0);
 }
 
 function encodeFormat(storeId: Uint8Array): Uint8Array {

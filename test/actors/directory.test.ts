@@ -72,6 +72,31 @@ test("creation cut short before any operation, by any crash, is done again", asy
   }
 });
 
+/**
+ * Found by crash enumeration: a power cut while `format` was being written may leave any bytes there. Creation
+ * took such a file for a foreign one, and the directory was NOT_A_STORE until somebody removed it by hand.
+ */
+test("creation cut short where the format was being written is done again, whatever bytes are there", async () => {
+  const memory = new MemoryVfs();
+  const left: MemoryVfs[] = [];
+  memory.onOperation = ({ operation, path }) => {
+    if (operation === "sync" && path === "/store/format")
+      left.push(...[...memory.crashes()].map(({ vfs }) => vfs));
+  };
+  const created = await openStore("/store", { ...OPTIONS, vfs: memory });
+  await created.close();
+  const garbled = left.filter((vfs) => {
+    const bytes = readWhole(vfs, "/store/format", 100) ?? new Uint8Array();
+    return bytes.some((byte, at) => byte !== 0 && at < 5 && byte !== "VARVE".charCodeAt(at));
+  });
+  assert.ok(garbled.length > 0, "no crash left garbage");
+  for (const vfs of left) {
+    const store = await openStore("/store", { ...OPTIONS, vfs });
+    await sendNext(store, "root", new Progress());
+    await store.close();
+  }
+});
+
 test("a store that another process makes, uses and closes between our look and our lock is not made anew", async () => {
   const memory = new MemoryVfs();
   memory.makeDirectory("/store");

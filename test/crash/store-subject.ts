@@ -1,0 +1,79 @@
+/**
+ * The whole store as the subject of crash tests: the engine without threads, on files in memory, with small
+ * segments, its turns given by a clock that stops when the store is dropped, so that nothing of a store goes
+ * on after its check. Time stands still: no timer ever fires.
+ */
+import type { Clock } from "../../src/clock.ts";
+import type { Store, StoreOptions } from "../../src/contract.ts";
+import { openStore } from "../../src/index.ts";
+import type { CrashLeft, CrashSubject } from "../../src/testing/crash/subject.ts";
+import type { MemoryVfs } from "../../src/vfs/memory.ts";
+import { checkStore, goOn } from "./check-store.ts";
+import { type Promised, type Step, Story, stepsOf } from "./story.ts";
+
+const ROOT = "/store";
+
+class StillClock implements Clock {
+  #dropped = false;
+
+  now(): number {
+    return 0;
+  }
+  wall(): number {
+    return 0;
+  }
+  setTimeout(): undefined {}
+  clearTimeout(): void {}
+  turn(_taker: string, fn: () => void): void {
+    setImmediate(() => {
+      if (!this.#dropped) fn();
+    });
+  }
+  /** The parts of a store with this clock do nothing any more: as good as killed. */
+  drop(): void {
+    this.#dropped = true;
+  }
+}
+
+export class StoreSubject implements CrashSubject<Promised> {
+  readonly #steps: readonly Step[];
+  readonly #story = new Story();
+
+  constructor(seed: number, steps: readonly Step[] = stepsOf(seed)) {
+    this.#steps = steps;
+  }
+
+  known(): Promised {
+    return this.#story.promised();
+  }
+
+  async run(vfs: MemoryVfs): Promise<void> {
+    const clock = new StillClock();
+    const open = (): Promise<Store> => openStore(ROOT, options(vfs, clock));
+    let store = await open();
+    for (const step of this.#steps) {
+      store = await this.#story.play(step, store, async () => {
+        await store.close();
+        return await open();
+      });
+    }
+    await store.close();
+  }
+
+  async check(left: CrashLeft<Promised>): Promise<void> {
+    const clock = new StillClock();
+    try {
+      const store = await openStore(ROOT, options(left.vfs, clock));
+      const found = await checkStore(store, left.known);
+      left.learn(found);
+      if (left.goOn) await goOn(store, found, (more) => left.learn(more));
+      if (left.goOn) await store.close();
+    } finally {
+      clock.drop();
+    }
+  }
+}
+
+function options(vfs: MemoryVfs, clock: Clock): StoreOptions {
+  return { vfs, clock, segmentBytes: 64 * 1024, snapshot: false, gc: false };
+}
