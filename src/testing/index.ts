@@ -1,8 +1,10 @@
 /**
  * The door `varve/testing`: what a host needs to crash-test its own code over a Varve store. Files in memory
- * that can crash, files that fail on command, and a checker of histories. It is for tests: nothing of `varve` imports it.
+ * that can crash, files that fail on command, the enumeration of every state that a crash of a recorded
+ * workload may leave, and a checker of histories. It is for tests: nothing of `varve` imports it.
  */
 
+export type { CrashMoment } from "../vfs/crash-moment.ts";
 export {
   Fault,
   type FaultErrno,
@@ -32,6 +34,15 @@ export {
   type SectorFate,
   type Torn,
 } from "../vfs/memory-crash.ts";
+export { explainState } from "./crash/explain.ts";
+export { type CrashFailure, type CrashReport, type ExploreOptions, exploreCrashes } from "./crash/explore.ts";
+export { tryState, UnknownStateError } from "./crash/look.ts";
+export { type CrashPlan, crashPlans, type PlanOptions } from "./crash/plans.ts";
+export { describeMoment, type RecordedMoment, recordMoments } from "./crash/record.ts";
+export { reduceFailure } from "./crash/reduce.ts";
+export type { CrashLeft, CrashSubject } from "./crash/subject.ts";
+export { summarise } from "./crash/summary.ts";
+export { type CrashAt, type CrashState, decodeState, encodeState } from "./crash/token.ts";
 export type { CheckOptions } from "./history/check.ts";
 export type { Ending, HistoryEvent, StoreFacts, Violation } from "./history/events.ts";
 export { describeViolation, History } from "./history/history.ts";

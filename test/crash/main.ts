@@ -21,11 +21,14 @@ export interface Task {
   readonly depth: 1 | 2;
 }
 
-/** What a worker tells: the report of its seed, `failure` as a token. */
-export interface TaskReport extends Omit<CrashReport, "failure"> {
-  readonly seed: number;
+/** What a worker tells, while it explores a seed and at the end of it; a failure as a token. */
+export interface TaskReport {
+  readonly figures: Figures;
   readonly failing: string | undefined;
+  readonly isLast: boolean;
 }
+
+export type Figures = Omit<CrashReport, "failure">;
 
 const PROGRESS_MS = 5000;
 const subjectOf = (seed: number): StoreSubject => new StoreSubject(seed);
@@ -53,14 +56,22 @@ async function main(): Promise<number> {
 
 /** Hands out seeds to child processes until there are states enough, or one failed. */
 class Run {
-  readonly total = emptyReport();
   failing: string | undefined;
   readonly #options: CrashOptions;
+  readonly #reports = new Map<number, Figures>();
   #nextSeed: number;
 
   constructor(options: CrashOptions) {
     this.#options = options;
     this.#nextSeed = options.seed;
+  }
+
+  get total(): CrashReport {
+    const total = emptyReport();
+    for (const figures of this.#reports.values()) {
+      for (const key of FIGURES) total[key] += figures[key];
+    }
+    return total;
   }
 
   tell(): string {
@@ -75,29 +86,32 @@ class Run {
       while (this.failing === undefined && this.total.states < this.#options.states) {
         const { depth, states } = this.#options;
         const seed = this.#nextSeed++;
-        this.#add(await ask(child, { seed, states: states - this.total.states, depth }));
+        const task: Task = { seed, states: states - this.total.states, depth };
+        await ask(child, task, ({ figures, failing }) => {
+          this.#reports.set(seed, figures);
+          this.failing ??= failing;
+        });
       }
     } finally {
       child.disconnect();
     }
   }
-
-  #add(report: TaskReport): void {
-    for (const key of ["states", "secondStates", "goneOn", "duplicates", "workloads", "moments"] as const)
-      this.total[key] += report[key];
-    this.failing ??= report.failing;
-  }
 }
 
-function ask(child: ChildProcess, task: Task): Promise<TaskReport> {
+const FIGURES = ["states", "secondStates", "goneOn", "duplicates", "workloads", "moments"] as const;
+
+function ask(child: ChildProcess, task: Task, onReport: (report: TaskReport) => void): Promise<void> {
   return new Promise((resolve, reject) => {
     const onExit = (code: number | null): void =>
       reject(new Error(`the worker of seed ${task.seed} ended with ${code}`));
-    child.once("exit", onExit);
-    child.once("message", (message) => {
-      child.off("exit", onExit);
-      resolve(message as TaskReport);
-    });
+    const onMessage = (message: unknown): void => {
+      const report = message as TaskReport;
+      onReport(report);
+      if (!report.isLast) return;
+      child.off("exit", onExit).off("message", onMessage);
+      resolve();
+    };
+    child.on("exit", onExit).on("message", onMessage);
     child.send(task);
   });
 }

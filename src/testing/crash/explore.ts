@@ -24,7 +24,7 @@ export interface ExploreOptions {
   readonly depth?: 1 | 2;
   /** Share of the plans of a moment to look at; the essential ones always. Default 1. */
   readonly share?: number;
-  /** Share of recoveries that are crashed again. Default 0.05. */
+  /** Share of recoveries that are crashed again. Default 0.01. */
   readonly secondShare?: number;
   /** Share of checks that go on with work. Default 0.05. */
   readonly goOnShare?: number;
@@ -114,7 +114,7 @@ class Exploration<Known> {
   }
 
   async explore(): Promise<void> {
-    const { mixes = 8, share = 1, depth = 2, secondShare = 0.05, goOnShare = 0.05 } = this.#options;
+    const { mixes = 8, share = 1, depth = 2, secondShare = 0.01, goOnShare = 0.05 } = this.#options;
     const moments = await recordSubject(this.#subject);
     this.#report.workloads += 1;
     for (const recorded of moments) {
