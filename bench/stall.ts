@@ -53,7 +53,9 @@ function lightLoad(store: Store, sessionId: string): () => Promise<number> {
   let step = 0;
   const done = (async () => {
     while (going) {
-      await session.commitRuntimeState(appendCommit(sessionId, step, step === 0 ? undefined : `m${step - 1}`));
+      await session.commitRuntimeState(
+        appendCommit(sessionId, step, step === 0 ? undefined : `m${step - 1}`),
+      );
       step++;
     }
   })();

@@ -31,14 +31,18 @@ export async function profileMain(): Promise<() => Promise<During>> {
 
 function stacksBetween(profile: Profiler.Profile, from: number, to: number): string[] {
   const byId = new Map(profile.nodes.map((node) => [node.id, node]));
-  const parents = new Map(profile.nodes.flatMap(({ id, children }) => (children ?? []).map((child) => [child, id])));
+  const parents = new Map(
+    profile.nodes.flatMap(({ id, children }) => (children ?? []).map((child) => [child, id])),
+  );
   const nameOf = (id: number | undefined): string => {
     const frames: string[] = [];
     for (let at = id; at !== undefined && frames.length < MAX_FRAMES; at = parents.get(at)) {
       const frame = byId.get(at)?.callFrame;
       if (frame === undefined || frame.functionName === "(root)") break;
       const file = frame.url.split("/").slice(-2).join("/");
-      frames.push(`${frame.functionName || "(anonymous)"}${file === "" ? "" : ` ${file}:${frame.lineNumber + 1}`}`);
+      frames.push(
+        `${frame.functionName || "(anonymous)"}${file === "" ? "" : ` ${file}:${frame.lineNumber + 1}`}`,
+      );
     }
     return frames.join(" < ");
   };

@@ -1,11 +1,16 @@
 /**
  * Time as a dependency: durations, timers, and the turns of the event loop in which the parts of a store that
  * share one thread go on. Tests and the simulator decide what time it is and whose turn is next. It
- * deliberately has no promises: what a turn leads to runs in that turn's microtasks.
+ * deliberately has no promises: what a turn leads to runs in that turn's microtasks, also what waits for
+ * `nextTurn`.
  */
 
-/** Who asks for a turn: the log written inline, a task of the pool in this process, a walk through a listing. */
-export type TurnTaker = "log" | "worker" | "listing";
+/**
+ * Who asks for a turn: the log written inline, a task of the pool in this process, and long work that lets
+ * others in between its steps: a walk through a listing, an opening, a gc that looks at what was used
+ * meanwhile, sessions that leave memory.
+ */
+export type TurnTaker = "log" | "worker" | "listing" | "opening" | "collector" | "registry";
 
 /** Durations are milliseconds. */
 export interface Clock {
@@ -30,3 +35,8 @@ export const systemClock: Clock = {
   clearTimeout: (id) => clearTimeout(id as NodeJS.Timeout),
   turn: (_taker, fn) => void setImmediate(fn),
 };
+
+/** Resolves in a later turn; what waits for it runs in that turn's microtasks. */
+export function nextTurn(clock: Clock, taker: TurnTaker): Promise<void> {
+  return new Promise((resolve) => clock.turn(taker, resolve));
+}

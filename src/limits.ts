@@ -62,5 +62,9 @@ export const MAX_UNFOLDED_SEGMENTS = 8;
 export const LOG_BACKLOG_FACTOR = 4;
 /** Blobs remembered as used while a gc runs; beyond it the gc is abandoned. */
 export const MAX_GC_USED_BLOBS = 1_000_000;
+/** Used blobs that a gc looks at in one turn of the event loop: about 5 ms, and more than one turn can name. */
+export const USED_BLOBS_PER_TURN = 8192;
+/** Sessions that leave memory in one turn of the event loop: stopping an actor takes a few microseconds. */
+export const SESSIONS_LEAVING_PER_TURN = 512;
 /** Milliseconds a session may be idle before it is passivated. */
 export const SESSION_IDLE_MS = 60_000;

@@ -8,13 +8,12 @@
  * 3. Anything that cannot be read ends the gc with nothing more deleted.
  */
 import type { StoreEvent } from "../contract.ts";
-import { storeError } from "../errors.ts";
 import type { BlobRef } from "../ids.ts";
-import { MAX_GC_USED_BLOBS } from "../limits.ts";
 import type { GcReport } from "../session/types.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { Publisher } from "./publisher.ts";
 import type { Snapshotter } from "./snapshotter.ts";
+import { UsedBlobs } from "./used-blobs.ts";
 
 export type GcReason = Extract<StoreEvent, { type: "gc" }>["reason"];
 
@@ -23,7 +22,7 @@ export class Collector {
   readonly #publisher: Publisher;
   readonly #snapshotter: Snapshotter;
   /** Blobs named by commits since the running gc began; undefined while none runs. */
-  #pinned: Set<BlobRef> | undefined;
+  #pinned: UsedBlobs | undefined;
   #cancelled = false;
   readonly counters = { count: 0, automatic: 0, deletedBlobs: 0, freedBytes: 0, failed: 0 };
 
@@ -65,8 +64,9 @@ export class Collector {
 
   async #collect(reason: GcReason): Promise<{ report: GcReport; freedBytes: number }> {
     const publisher = this.#publisher;
+    const pinned = new UsedBlobs();
     const marked = await publisher.exclusive.run(async () => {
-      this.#pinned = new Set();
+      this.#pinned = pinned;
       await this.#snapshotter.fold("gc");
       const deadAtMark = publisher.manifest.deadBytes;
       return { ...(await publisher.mark()), deadAtMark };
@@ -75,7 +75,7 @@ export class Collector {
     let freedBytes = 0;
     for (const slice of marked.slices) {
       if (this.#cancelled && reason === "garbage") break;
-      const pinned = this.#checkPinned();
+      pinned.checkBound();
       const swept = await publisher.exclusive.run(() => publisher.sweep(marked, slice, pinned));
       deletedBlobCount += swept.deletedBlobCount;
       freedBytes += swept.freedBytes;
@@ -83,17 +83,5 @@ export class Collector {
     await publisher.exclusive.run(() => publisher.finishCollection(marked.deadAtMark));
     const { rootCount, retainedBlobCount } = marked;
     return { report: { rootCount, retainedBlobCount, deletedBlobCount }, freedBytes };
-  }
-
-  #checkPinned(): ReadonlySet<BlobRef> {
-    const pinned = this.#pinned ?? new Set<BlobRef>();
-    if (pinned.size > MAX_GC_USED_BLOBS) {
-      throw storeError(
-        "STORE_BUSY",
-        { queuedBytes: 0 },
-        `the gc was given up: ${pinned.size} blobs were used while it ran; try again when it is quieter`,
-      );
-    }
-    return pinned;
   }
 }

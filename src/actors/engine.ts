@@ -190,7 +190,7 @@ export class Engine {
 
   async #end(): Promise<void> {
     const { log, writer, publisher, ownership } = this.#parts;
-    this.sessions.stop();
+    await this.sessions.stop();
     try {
       await publisher.close();
     } finally {

@@ -9,13 +9,14 @@
  *    again: not by jobs that were under way or waiting either.
  */
 
+import { nextTurn } from "../clock.ts";
 import type { VerifyReport } from "../contract.ts";
 import { type StoreError, storeError, toStoreError } from "../errors.ts";
 import { type BlobRef, refToBytes } from "../ids.ts";
 import { hasDigest } from "../snapshot/collect.ts";
 import type { Manifest } from "../snapshot/manifest.ts";
 import { createWorkPool, type WorkPool } from "../snapshot/pool.ts";
-import { removable } from "../snapshot/retention.ts";
+import { type Listing, listStore, removable } from "../snapshot/retention.ts";
 import type { Edit, Marks, PublishOutput, SweepOutput } from "../snapshot/tasks.ts";
 import { SnapshotView } from "../snapshot/view.ts";
 import type { Log, LogStart } from "../wal/log.ts";
@@ -23,6 +24,7 @@ import { Exclusive } from "./exclusive.ts";
 import type { Generations } from "./generations.ts";
 import { poisonedError } from "./log-writer.ts";
 import type { ResolvedOptions } from "./options.ts";
+import { type UsedBlobs, UsedLook } from "./used-blobs.ts";
 
 /** Times a slice of a gc is swept again because commits used blobs it was about to delete. */
 const MAX_SWEEPS = 3;
@@ -45,6 +47,8 @@ export class Publisher {
   #view: SnapshotView;
   /** Packs that the running gc has yet to sweep, or has swept. */
   #marked: readonly number[] = [];
+  /** Digests that the running gc marked dead and commits used since. */
+  #usedDigests: Uint8Array[] = [];
   /** Digests that a publication under way removes, ascending. */
   #condemned: Uint8Array | undefined;
   /** Why nothing may be published any more. */
@@ -102,23 +106,30 @@ export class Publisher {
   async mark(): Promise<Marks> {
     const marks = await this.#pool.run("mark", { root: this.#parts.root, manifest: this.#manifest });
     this.#marked = marks.slices.flat();
+    this.#usedDigests = [];
     return marks;
   }
 
   /** Rewrites a slice of packs without what is dead, unless a commit named some of it: then that stays. */
-  async sweep(marks: Marks, packs: readonly number[], pinned: ReadonlySet<BlobRef>): Promise<SweepResult> {
+  async sweep(marks: Marks, packs: readonly number[], pinned: UsedBlobs): Promise<SweepResult> {
+    const look = new UsedLook(pinned);
     for (let attempt = 1; attempt <= MAX_SWEEPS; attempt++) {
       const swept = await this.#pool.run("sweep", {
         root: this.#parts.root,
         manifest: this.#manifest,
         packs,
         live: marks.live,
+        used: Buffer.concat(this.#usedDigests),
       });
+      while (!look.turn(swept.dead)) {
+        pinned.checkBound();
+        await nextTurn(this.#parts.options.clock, "collector");
+      }
       // From here to the end of this turn nothing can come between the look and the verdict.
-      const used = [...pinned].filter((ref) => hasDigest(swept.dead, refToBytes(ref)));
+      const used = look.takeFound();
       if (used.length === 0) return await this.#condemn(swept);
       await this.#remove(swept.edit.newFiles.map((file) => file.temporary));
-      for (const ref of used) this.#markLive(marks, ref);
+      this.#usedDigests.push(...used);
     }
     return { deletedBlobCount: 0, freedBytes: 0 };
   }
@@ -134,19 +145,11 @@ export class Publisher {
     return { deletedBlobCount: swept.deletedBlobCount, freedBytes: swept.freedBytes };
   }
 
-  #markLive(marks: Marks, ref: BlobRef): void {
-    for (const pack of this.#view.packs) {
-      const entry = pack.find(refToBytes(ref));
-      const bits = marks.live.get(pack.number);
-      if (entry === undefined || bits === undefined) continue;
-      bits[entry.index >>> 3] = (bits[entry.index >>> 3] ?? 0) | (1 << (entry.index & 7));
-    }
-  }
-
   /** One heads file without shadowed heads, published twice so that the older generation is clean as well. */
   async finishCollection(deadAtMark: number): Promise<void> {
     const { root } = this.#parts;
     this.#marked = [];
+    this.#usedDigests = [];
     const deadBytes = Math.max(0, this.#manifest.deadBytes - deadAtMark);
     if (this.#manifest.heads.length > 1) {
       const edit = await this.#pool.run("mergeHeads", { root, manifest: this.#manifest });
@@ -173,7 +176,8 @@ export class Publisher {
 
   /** Removes what a crash or an earlier owner left over. Call once the tail was replayed. */
   async tidy(): Promise<void> {
-    await this.#removeUnnamed();
+    // Here and not on a worker: an opening that finds nothing to do starts no thread.
+    await this.#removeUnnamed(listStore(this.#parts.options.vfs, this.#parts.root));
     this.#retireLog(false);
   }
 
@@ -194,7 +198,9 @@ export class Publisher {
     this.#highestNumber = next.number;
     this.#swap(next, how.onSwap);
     this.#retireLog(how.scrub);
-    await this.#removeUnnamed();
+    await this.#attempt(async () =>
+      this.#removeUnnamed(await this.#pool.run("list", { root: this.#parts.root })),
+    );
   }
 
   async #publishFiles(manifest: Manifest, newFiles: Edit["newFiles"]): Promise<void> {
@@ -245,22 +251,20 @@ export class Publisher {
     this.#parts.log.retire(below, { scrub });
   }
 
-  async #removeUnnamed(): Promise<void> {
-    const { options, root } = this.#parts;
+  async #removeUnnamed(listing: Listing): Promise<void> {
+    const { root } = this.#parts;
     const generations = this.#previous === undefined ? [this.#manifest] : [this.#manifest, this.#previous];
-    const listing = {
-      root: options.vfs.list(root),
-      heads: options.vfs.list(`${root}/heads`),
-      blobs: options.vfs.list(`${root}/blobs`),
-    };
     await this.#remove(removable(root, generations, listing));
   }
 
   /** A file that cannot be removed now is tried again after the next publication. */
   async #remove(paths: readonly string[]): Promise<void> {
-    if (paths.length === 0) return;
+    if (paths.length > 0) await this.#attempt(() => this.#pool.run("remove", { paths }));
+  }
+
+  async #attempt(work: () => Promise<unknown>): Promise<void> {
     try {
-      await this.#pool.run("remove", { paths });
+      await work();
     } catch (error) {
       this.#parts.options.onEvent({ type: "snapshotFailed", error: toStoreError(error) });
     }

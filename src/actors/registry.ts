@@ -7,13 +7,14 @@
  * 2. The map is ordered by last use, so the oldest come first.
  * 3. Making room looks at a bounded number of sessions that must stay, so a commit's cost does not grow with
  *    the number of sessions that wait for the log.
+ * 4. A bounded number of sessions leaves in one turn, also when all of them do at the end.
  *
  * Every session is a root actor of its own: spawning under one parent is quadratic in xstate 5, and one
  * shared idle clock replaces a timer per session.
  */
 import { createActor } from "xstate";
-import type { Clock } from "../clock.ts";
-import { SESSION_IDLE_MS } from "../limits.ts";
+import { type Clock, nextTurn } from "../clock.ts";
+import { SESSION_IDLE_MS, SESSIONS_LEAVING_PER_TURN } from "../limits.ts";
 import { SessionCell, type SessionRef, type SessionServices, sessionLogic } from "./session.ts";
 
 interface Resident {
@@ -35,6 +36,8 @@ export class SessionRegistry {
   #bytes = 0;
   #round = 0;
   #timer: unknown;
+  /** More must leave than one turn takes, and the next turn is asked for. */
+  #goesOn = false;
 
   constructor(options: {
     services: Omit<SessionServices, "changed">;
@@ -74,12 +77,17 @@ export class SessionRegistry {
     return this.#residents.get(sessionId)?.cell;
   }
 
-  stop(): void {
+  /** Call when no request comes any more. */
+  async stop(): Promise<void> {
     this.#clock.clearTimeout(this.#timer);
     this.#timer = undefined;
-    for (const { actor } of this.#residents.values()) actor.stop();
-    this.#residents.clear();
-    this.#bytes = 0;
+    let stopped = 0;
+    for (const [sessionId, { actor, cell }] of this.#residents) {
+      this.#residents.delete(sessionId);
+      this.#bytes -= cell.accountedBytes;
+      actor.stop();
+      if (++stopped % SESSIONS_LEAVING_PER_TURN === 0) await nextTurn(this.#clock, "registry");
+    }
   }
 
   #start(sessionId: string): Resident {
@@ -120,6 +128,10 @@ export class SessionRegistry {
     for (const [sessionId, resident] of this.#residents) {
       const { actor, cell } = resident;
       if (kept === MAX_KEPT || !goOn(this.#bytes, cell)) break;
+      if (sessions === SESSIONS_LEAVING_PER_TURN) {
+        this.#goOnLater(goOn);
+        break;
+      }
       this.#residents.delete(sessionId);
       if (cell.waiting > 0 || cell === except) {
         kept++;
@@ -132,5 +144,15 @@ export class SessionRegistry {
       sessions++;
     }
     if (sessions > 0) this.#onPassivated(sessions, before - this.#bytes);
+  }
+
+  /** One course at a time: what it leaves undone is seen by the next commit, or the next round. */
+  #goOnLater(goOn: (usedBytes: number, cell: SessionCell) => boolean): void {
+    if (this.#goesOn) return;
+    this.#goesOn = true;
+    this.#clock.turn("registry", () => {
+      this.#goesOn = false;
+      this.#passivate(goOn);
+    });
   }
 }

@@ -72,7 +72,7 @@ export class Snapshotter {
   /** Every opening starts a segment, so many openings without a commit make a long and empty log. */
   get hasManySegments(): boolean {
     const { log, publisher } = this.#parts;
-    return log.stats().activeSegment - publisher.manifest.log.segment > MAX_UNFOLDED_SEGMENTS;
+    return log.activeSegment - publisher.manifest.log.segment > MAX_UNFOLDED_SEGMENTS;
   }
 
   async #fold(reason: SnapshotReason): Promise<void> {

@@ -5,7 +5,7 @@
  * 1. A record is entered when it is durable, in LSN order; a blob when its frame has an LSN, because a later
  *    commit may name it as soon as its frame precedes that commit's.
  * 2. The tail is a list of generations. `cut` starts a new one before a roll; `drop` forgets, in one step,
- *    those that a published snapshot covers.
+ *    those that a published snapshot covers, at a cost that does not grow with what is in them.
  */
 import { assert } from "../assert.ts";
 import type { BlobRef, Lsn } from "../ids.ts";
@@ -33,6 +33,7 @@ interface Generation {
   readonly sessions: Map<string, SessionTail>;
   readonly blobs: Map<BlobRef, BlobTail>;
   bytes: number;
+  records: number;
 }
 
 /** Bytes that a position costs in memory: three doubles. */
@@ -40,7 +41,6 @@ const POSITION_BYTES = 24;
 
 export class Tail {
   #generations: Generation[] = [newGeneration()];
-  #records = 0;
 
   /** Bytes of payload in the tail. */
   get bytes(): number {
@@ -53,7 +53,7 @@ export class Tail {
 
   /** Bytes of memory the positions hold, estimated. */
   get memoryBytes(): number {
-    return this.#records * POSITION_BYTES;
+    return this.#generations.reduce((sum, { records }) => sum + records, 0) * POSITION_BYTES;
   }
 
   addRecord(
@@ -72,7 +72,7 @@ export class Tail {
     session.positions.push(lsn, segment, offset);
     if (record.kind === "commit") session.lastCommitLsn = lsn;
     generation.bytes += bytes;
-    this.#records++;
+    generation.records++;
   }
 
   /** Enters a blob whose first part has `lsn`; its positions follow. */
@@ -136,10 +136,6 @@ export class Tail {
   /** Forgets every record up to `lsn`, which must be where a generation was cut. */
   drop(lsn: Lsn): void {
     const kept = this.#generations.filter((generation) => generation.lastLsn > lsn);
-    this.#records = 0;
-    for (const generation of kept) {
-      for (const session of generation.sessions.values()) this.#records += session.positions.length / 3;
-    }
     this.#generations = kept.length > 0 ? kept : [newGeneration()];
   }
 
@@ -151,5 +147,5 @@ export class Tail {
 }
 
 function newGeneration(): Generation {
-  return { lastLsn: Number.POSITIVE_INFINITY, sessions: new Map(), blobs: new Map(), bytes: 0 };
+  return { lastLsn: Number.POSITIVE_INFINITY, sessions: new Map(), blobs: new Map(), bytes: 0, records: 0 };
 }

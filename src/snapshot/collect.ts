@@ -105,7 +105,7 @@ class MarkBits {
   constructor(packs: readonly PackReader[]) {
     this.#packs = packs;
     for (const pack of packs) {
-      this.live.set(pack.number, new Uint8Array(Math.ceil(pack.count / 8)));
+      this.live.set(pack.number, new Uint8Array(new SharedArrayBuffer(Math.ceil(pack.count / 8))));
       this.#counts.set(pack.number, 0);
     }
   }
@@ -161,10 +161,11 @@ function sliceUp(packs: readonly FileEntry[], hasDead: (pack: FileEntry) => bool
 }
 
 /** Rewrites packs without their dead entries. Packs that a fold merged meanwhile are left to the next gc. */
-export function sweep(vfs: Vfs, { root, manifest, packs, live }: SweepInput): SweepOutput {
+export function sweep(vfs: Vfs, { root, manifest, packs, live: marked, used }: SweepInput): SweepOutput {
   const view = SnapshotView.open(vfs, root, manifest);
   try {
     const swept = view.packs.filter((pack) => packs.includes(pack.number));
+    const live = withUsed(swept, marked, used);
     const dead = deadEntries(swept, live);
     // A value that lies elsewhere too is deleted with its last copy, or came back while the gc ran.
     const elsewhere = view.packs.filter((pack) => !swept.includes(pack));
@@ -185,13 +186,38 @@ export function sweep(vfs: Vfs, { root, manifest, packs, live }: SweepInput): Sw
         deadBytes: manifest.deadBytes,
         nextFile: manifest.nextFile + (rewritten === undefined ? 0 : 1),
       },
-      dead: new Uint8Array(Buffer.concat(dead.map(({ digest }) => digest))),
+      dead: sharedBytes(dead.map(({ digest }) => digest)),
       deletedBlobCount: dead.filter(({ digest, isBlob }) => isBlob && isGone(digest)).length,
       freedBytes: before - after,
     };
   } finally {
     view.release();
   }
+}
+
+/** The marks of these packs, with what was used since. A value that lies in several packs stays in all. */
+function withUsed(
+  packs: readonly PackReader[],
+  live: SweepInput["live"],
+  used: Uint8Array,
+): SweepInput["live"] {
+  const marks = new Map(packs.map(({ number }) => [number, Uint8Array.from(live.get(number) ?? [])]));
+  for (let at = 0; at < used.length; at += DIGEST_BYTES) {
+    for (const pack of packs) {
+      const entry = pack.find(used.subarray(at, at + DIGEST_BYTES));
+      const bits = marks.get(pack.number);
+      if (entry === undefined || bits === undefined) continue;
+      bits[entry.index >>> 3] = (bits[entry.index >>> 3] ?? 0) | (1 << (entry.index & 7));
+    }
+  }
+  return marks;
+}
+
+/** In memory that threads share: the answer may be of tens of megabytes, and copying it would hold the main thread. */
+function sharedBytes(parts: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(new SharedArrayBuffer(parts.length * DIGEST_BYTES));
+  for (const [i, part] of parts.entries()) bytes.set(part, i * DIGEST_BYTES);
+  return bytes;
 }
 
 interface DeadEntry {

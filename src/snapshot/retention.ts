@@ -1,4 +1,5 @@
-/** Which files of a store may go: those that neither of its two generations names. Pure. */
+/** Which files of a store may go: those that neither of its two generations names. Deciding is pure. */
+import type { Vfs } from "../vfs/vfs.ts";
 import { headsPath, type Manifest, manifestNumber, manifestPath, packPath } from "./manifest.ts";
 
 export interface Listing {
@@ -6,6 +7,10 @@ export interface Listing {
   readonly root: readonly string[];
   readonly heads: readonly string[];
   readonly blobs: readonly string[];
+}
+
+export function listStore(vfs: Vfs, root: string): Listing {
+  return { root: vfs.list(root), heads: vfs.list(`${root}/heads`), blobs: vfs.list(`${root}/blobs`) };
 }
 
 /** Paths to remove. Only names of ours are ever named; anything else in the directories is left alone. */

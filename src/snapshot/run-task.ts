@@ -5,6 +5,7 @@ import { mark, sweep } from "./collect.ts";
 import { fold } from "./fold.ts";
 import { mergeHeads } from "./merge-heads.ts";
 import { publish } from "./publish.ts";
+import { listStore } from "./retention.ts";
 import type { RemoveInput, Tasks } from "./tasks.ts";
 
 export function tasksOn(vfs: Vfs): Tasks {
@@ -14,6 +15,7 @@ export function tasksOn(vfs: Vfs): Tasks {
     sweep: (input) => sweep(vfs, input),
     mergeHeads: (input) => mergeHeads(vfs, input),
     publish: (input) => publish(vfs, input),
+    list: ({ root }) => listStore(vfs, root),
     remove: (input) => remove(vfs, input),
     check: (input) => checkSnapshot(vfs, input),
   };

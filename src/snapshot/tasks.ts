@@ -8,6 +8,7 @@ import type { Lsn } from "../ids.ts";
 import type { LogStart } from "../wal/log.ts";
 import type { FileEntry, Manifest } from "./manifest.ts";
 import type { BlobCompression } from "./pack.ts";
+import type { Listing } from "./retention.ts";
 
 /** A file made by a task, to be renamed by the publication. */
 export interface NewFile {
@@ -61,6 +62,8 @@ export interface SweepInput {
   /** Numbers of packs to rewrite without their dead entries. */
   readonly packs: readonly number[];
   readonly live: ReadonlyMap<number, Uint8Array>;
+  /** Digests of values that are not marked and were used since, 32 bytes each: they stay as well. */
+  readonly used: Uint8Array;
 }
 export interface SweepOutput {
   readonly edit: Edit;
@@ -95,6 +98,9 @@ export type PublishOutput =
       readonly path: string;
     };
 
+export interface ListInput {
+  readonly root: string;
+}
 export interface RemoveInput {
   readonly paths: readonly string[];
 }
@@ -109,6 +115,8 @@ export interface Tasks {
   readonly sweep: (input: SweepInput) => SweepOutput;
   readonly mergeHeads: (input: MergeHeadsInput) => Edit;
   readonly publish: (input: PublishInput) => PublishOutput;
+  /** The store's files, for the main thread to decide which may go. */
+  readonly list: (input: ListInput) => Listing;
   readonly remove: (input: RemoveInput) => null;
   readonly check: (input: CheckInput) => VerifyProblem[];
 }

@@ -40,6 +40,8 @@ export interface Log {
   readonly durableLsn: Lsn;
   /** Bytes of frames appended and not yet durable. */
   readonly queuedBytes: number;
+  /** Number of the segment that is written. */
+  readonly activeSegment: number;
   /** Queues a record behind all others; the payload is copied before this returns. */
   append(payload: Uint8Array): Lsn;
   /** False when the disk is full and the segments there are cannot hold what is queued and `bytes` more. */

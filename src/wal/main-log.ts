@@ -96,6 +96,10 @@ export class MainLog {
   get durableLsn(): Lsn {
     return this.#durableLsn;
   }
+  /** Number of the segment that is written, as last answered. */
+  get activeSegment(): number {
+    return this.#activeSegment;
+  }
   /** Bytes of frames appended and not yet durable. */
   get queuedBytes(): number {
     return this.#queuedBytes;

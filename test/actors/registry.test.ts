@@ -7,7 +7,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { SessionRegistry } from "../../src/actors/registry.ts";
 import type { Clock } from "../../src/clock.ts";
-import { SESSION_IDLE_MS } from "../../src/limits.ts";
+import { SESSION_IDLE_MS, SESSIONS_LEAVING_PER_TURN } from "../../src/limits.ts";
 import { prepareCommit } from "../../src/session/prepare.ts";
 import { emptySession } from "../../src/session/state.ts";
 import { append, commit, messageNode } from "../support/builders.ts";
@@ -16,6 +16,7 @@ import { append, commit, messageNode } from "../support/builders.ts";
 class TestClock implements Clock {
   #now = 0;
   readonly #timers = new Map<number, { at: number; fn: () => void }>();
+  readonly #turns: (() => void)[] = [];
   #lastId = 0;
   now(): number {
     return this.#now;
@@ -31,7 +32,13 @@ class TestClock implements Clock {
     this.#timers.delete(id as number);
   }
   turn(_taker: string, fn: () => void): void {
-    setImmediate(fn);
+    this.#turns.push(fn);
+  }
+  /** Runs the turn asked for first; false if none was. */
+  nextTurn(): boolean {
+    const turn = this.#turns.shift();
+    turn?.();
+    return turn !== undefined;
   }
   get pending(): number {
     return this.#timers.size;
@@ -89,47 +96,51 @@ function startRegistry(maxResidentBytes: number) {
   };
 }
 
-test("the bytes counted are the bytes of the sessions in memory, after any course of uses", () => {
+test("the bytes counted are the bytes of the sessions in memory, after any course of uses", async () => {
   const step = fc.record({
     kind: fc.constantFrom("commit", "commit", "read", "durable", "round"),
     session: fc.integer({ min: 0, max: 7 }).map((n) => `s${n}`),
     size: fc.integer({ min: 0, max: 3000 }),
   });
   const ids = Array.from({ length: 8 }, (_, n) => `s${n}`);
-  fc.assert(
-    fc.property(fc.array(step, { maxLength: 60 }), fc.constantFrom(5_000, 20_000, 1e9), (steps, budget) => {
-      const { registry, clock, commit: send, read, durable, recount } = startRegistry(budget);
-      for (const { kind, session, size } of steps) {
-        if (kind === "commit") send(session, "x".repeat(size));
-        else if (kind === "read") read(session);
-        else if (kind === "durable") durable(1 + (size % 3));
-        else clock.pass(SESSION_IDLE_MS);
-        assert.equal(registry.bytes, recount(ids));
-        assert.equal(registry.size, ids.filter((id) => registry.peek(id) !== undefined).length);
-      }
-      durable();
-      clock.pass(SESSION_IDLE_MS);
-      clock.pass(SESSION_IDLE_MS);
-      clock.pass(SESSION_IDLE_MS);
-      assert.equal(registry.size, 0);
-      assert.equal(registry.bytes, 0);
-      assert.equal(clock.pending, 0, "no timer without sessions");
-      registry.stop();
-    }),
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(step, { maxLength: 60 }),
+      fc.constantFrom(5_000, 20_000, 1e9),
+      async (steps, budget) => {
+        const { registry, clock, commit: send, read, durable, recount } = startRegistry(budget);
+        for (const { kind, session, size } of steps) {
+          if (kind === "commit") send(session, "x".repeat(size));
+          else if (kind === "read") read(session);
+          else if (kind === "durable") durable(1 + (size % 3));
+          else clock.pass(SESSION_IDLE_MS);
+          assert.equal(registry.bytes, recount(ids));
+          assert.equal(registry.size, ids.filter((id) => registry.peek(id) !== undefined).length);
+        }
+        durable();
+        clock.pass(SESSION_IDLE_MS);
+        clock.pass(SESSION_IDLE_MS);
+        clock.pass(SESSION_IDLE_MS);
+        assert.equal(registry.size, 0);
+        assert.equal(registry.bytes, 0);
+        assert.equal(clock.pending, 0, "no timer without sessions");
+        await registry.stop();
+      },
+    ),
     { numRuns: 60 },
   );
 });
 
-test("sessions that wait for the log stay, whatever the budget, and go as soon as they are answered", () => {
+test("sessions that wait for the log stay, whatever the budget, and go as soon as they are answered", async () => {
   const { registry, commit: send, durable } = startRegistry(10_000);
   for (let n = 0; n < 50; n++) send(`s${n}`);
   assert.equal(registry.size, 50);
   durable();
   assert.ok(registry.bytes <= 10_000, `${registry.bytes} bytes once all were answered`);
-  registry.stop();
+  await registry.stop();
 });
 
-test("sessions leave when they were idle for a whole round, used ones and waiting ones stay", () => {
+test("sessions leave when they were idle for a whole round, used ones and waiting ones stay", async () => {
   const { registry, clock, commit: send, read, durable } = startRegistry(1e9);
   read("idle");
   read("used");
@@ -145,10 +156,10 @@ test("sessions leave when they were idle for a whole round, used ones and waitin
   durable();
   for (let round = 0; round < 3; round++) clock.pass(SESSION_IDLE_MS);
   assert.equal(registry.size, 0);
-  registry.stop();
+  await registry.stop();
 });
 
-test("making room looks at few sessions, however many wait for the log", () => {
+test("making room looks at few sessions, however many wait for the log", async () => {
   const { registry, commit: send, durable } = startRegistry(4_000);
   const count = 300;
   let looks = 0;
@@ -170,5 +181,33 @@ test("making room looks at few sessions, however many wait for the log", () => {
   assert.ok(looks <= count * 50, `${looks} looks at ${count} sessions`);
   durable();
   assert.ok(registry.bytes <= 4_000);
-  registry.stop();
+  await registry.stop();
+});
+
+test("sessions that were idle leave a bounded number a turn, until all of them left", async () => {
+  const { registry, clock, read } = startRegistry(1e9);
+  const count = 3 * SESSIONS_LEAVING_PER_TURN + 1;
+  for (let n = 0; n < count; n++) read(`s${n}`);
+  clock.pass(SESSION_IDLE_MS);
+  const sizes: number[] = [];
+  clock.pass(SESSION_IDLE_MS);
+  do sizes.push(registry.size);
+  while (clock.nextTurn());
+  assert.deepEqual(sizes, [1, 2, 3].map((turn) => count - turn * SESSIONS_LEAVING_PER_TURN).concat(0));
+  await registry.stop();
+});
+
+test("the end stops a bounded number of sessions a turn, and comes when all are stopped", async () => {
+  const { registry, clock, read } = startRegistry(1e9);
+  const count = 2 * SESSIONS_LEAVING_PER_TURN + 1;
+  for (let n = 0; n < count; n++) read(`s${n}`);
+  const stopped = registry.stop();
+  const sizes = [registry.size];
+  while (clock.nextTurn()) {
+    await new Promise((resolve) => setImmediate(resolve));
+    sizes.push(registry.size);
+  }
+  await stopped;
+  assert.deepEqual(sizes, [count - SESSIONS_LEAVING_PER_TURN, 1, 0]);
+  assert.equal(registry.bytes, 0);
 });

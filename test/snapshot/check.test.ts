@@ -80,7 +80,13 @@ test("a value that a head names and no pack has is found, with its session", asy
     bits[entry.index >>> 3] = (bits[entry.index >>> 3] ?? 0) & ~(1 << (entry.index & 7));
     const packs = [pack.number];
     fixture.publish(
-      sweep(fixture.vfs, { root: ROOT, manifest: fixture.manifest, packs, live: marks.live }).edit,
+      sweep(fixture.vfs, {
+        root: ROOT,
+        manifest: fixture.manifest,
+        packs,
+        live: marks.live,
+        used: new Uint8Array(),
+      }).edit,
     );
     const problems = check(fixture);
     assert.deepEqual(

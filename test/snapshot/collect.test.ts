@@ -30,8 +30,13 @@ function markNow(fixture: SnapshotFixture): Marks {
   return mark(fixture.vfs, { root: ROOT, manifest: fixture.manifest });
 }
 
-function sweepNow(fixture: SnapshotFixture, marks: Marks, packs: readonly number[]): SweepOutput {
-  return sweep(fixture.vfs, { root: ROOT, manifest: fixture.manifest, packs, live: marks.live });
+function sweepNow(
+  fixture: SnapshotFixture,
+  marks: Marks,
+  packs: readonly number[],
+  used: Uint8Array = new Uint8Array(),
+): SweepOutput {
+  return sweep(fixture.vfs, { root: ROOT, manifest: fixture.manifest, packs, live: marks.live, used });
 }
 
 /** A whole gc as the store does it, without racing commits. */
@@ -243,6 +248,28 @@ test("the dead list tells the main thread of a digest that was used since", asyn
   assert.ok(head && !hasDigest(swept.dead, refToBytes(head.checkpointRef)));
   // A rejected slice is simply not published: all is as it was.
   assert.ok(fixture.read((view) => view.readBlob(tools.ref)));
+});
+
+test("a sweep keeps what was used since the mark, in every pack that has it, and rewrites without the rest", async () => {
+  const fixture = await SnapshotFixture.create();
+  const [used, other] = [blobRecord({ tools: 1 }, "toolState"), blobRecord({ tools: 2 }, "toolState")];
+  for (let copy = 0; copy < 2; copy++) {
+    fixture.append(used, other);
+    fixture.commit("a", { toolStateRef: used.ref });
+    fixture.commit("a", { toolStateRef: other.ref });
+    fixture.commit("a");
+    await fixture.snapshot();
+  }
+  const marks = markNow(fixture);
+  const swept = sweepNow(fixture, marks, marks.slices.flat(), refToBytes(used.ref));
+  assert.ok(!hasDigest(swept.dead, refToBytes(used.ref)));
+  assert.ok(hasDigest(swept.dead, refToBytes(other.ref)));
+  fixture.publish(swept.edit);
+  assert.ok(fixture.read((view) => view.readBlob(used.ref)));
+  assert.equal(
+    fixture.read((view) => view.readBlob(other.ref)),
+    undefined,
+  );
 });
 
 test("folds between mark and sweep keep all that they wrote", async () => {

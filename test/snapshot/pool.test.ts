@@ -82,6 +82,7 @@ test("on threads a store is folded, published, marked, swept, merged, checked an
     manifest: current,
     packs: marks.slices.flat(),
     live: marks.live,
+    used: new Uint8Array(),
   });
   assert.equal(swept.deletedBlobCount, 1);
   const { newFiles: sweptFiles, ...sweptContent } = swept.edit;

@@ -1,0 +1,72 @@
+/**
+ * Blobs that commits named while a gc runs, in the order in which they were named first, and the look whether
+ * a list of dead blobs meets one of them. It deliberately decides nothing: who looks, decides.
+ *
+ * 1. The look takes a bounded number a turn; blobs named meanwhile queue behind, so it has seen everything
+ *    exactly when it says so, and not a turn later.
+ * 2. A blob looked at once is not looked at again: a later list of dead blobs of the same slice is shorter.
+ */
+import { storeError } from "../errors.ts";
+import { type BlobRef, refToBytes } from "../ids.ts";
+import { MAX_GC_USED_BLOBS, USED_BLOBS_PER_TURN } from "../limits.ts";
+import { hasDigest } from "../snapshot/collect.ts";
+
+export class UsedBlobs {
+  readonly #known = new Set<BlobRef>();
+  readonly #inOrder: BlobRef[] = [];
+
+  get size(): number {
+    return this.#inOrder.length;
+  }
+
+  add(ref: BlobRef): void {
+    if (this.#known.has(ref)) return;
+    this.#known.add(ref);
+    this.#inOrder.push(ref);
+  }
+
+  /** The blob that was named as number `index`, from 0. */
+  at(index: number): BlobRef | undefined {
+    return this.#inOrder[index];
+  }
+
+  /** Throws STORE_BUSY when there are more than a gc may remember. */
+  checkBound(): void {
+    if (this.size <= MAX_GC_USED_BLOBS) return;
+    throw storeError(
+      "STORE_BUSY",
+      { queuedBytes: 0 },
+      `the gc was given up: ${this.size} blobs were used while it ran; try again when it is quieter`,
+    );
+  }
+}
+
+/** The look at the used blobs for one slice of a gc. */
+export class UsedLook {
+  readonly #used: UsedBlobs;
+  #next = 0;
+  #found: Uint8Array[] = [];
+
+  constructor(used: UsedBlobs) {
+    this.#used = used;
+  }
+
+  /** One turn's share: true when every blob used so far was looked at. */
+  turn(dead: Uint8Array): boolean {
+    const end = Math.min(this.#used.size, this.#next + USED_BLOBS_PER_TURN);
+    for (; this.#next < end; this.#next++) {
+      const ref = this.#used.at(this.#next);
+      if (ref === undefined) break;
+      const digest = refToBytes(ref);
+      if (hasDigest(dead, digest)) this.#found.push(digest);
+    }
+    return this.#next === this.#used.size;
+  }
+
+  /** Digests of used blobs that a list called dead, since they were taken last. */
+  takeFound(): Uint8Array[] {
+    const found = this.#found;
+    this.#found = [];
+    return found;
+  }
+}
