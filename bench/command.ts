@@ -1,0 +1,191 @@
+/**
+ * `npm run bench` and `varve bench`: runs benches one by one, each in a process of its own so that none inherits
+ * another's heap, compiled code or open files, and reports them. What is printed on standard output is the
+ * report, progress goes to standard error.
+ */
+import { fork } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, extname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { BENCHES } from "./benches.ts";
+import { page } from "./report/page.ts";
+import { writeTables } from "./report/tables.ts";
+import { machineLine, terminal } from "./report/text.ts";
+import { BENCH_HELP, type BenchArguments, parseBenchArguments } from "./support/arguments.ts";
+import type { Bench, BenchResult, Run } from "./support/bench.ts";
+import { workDirectory } from "./support/directory.ts";
+import { machineFacts } from "./support/machine.ts";
+import { runOne } from "./support/run-one.ts";
+import { type Expected, expectedFrom, watch } from "./support/watch.ts";
+
+export const BENCH_USAGE = 64;
+const CHILD = "--child";
+
+export interface BenchStreams {
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+}
+
+/** Answers the exit code: 0 good, 1 a bench failed or --check found a worse ratio, 64 bad arguments. */
+export async function runBenchCommand(args: readonly string[], streams: BenchStreams): Promise<number> {
+  if (args[0] === CHILD) return runChild(args.slice(1), streams);
+  let options: BenchArguments;
+  let benches: readonly Bench[];
+  try {
+    options = parseBenchArguments(args);
+    benches = select(options);
+  } catch (error) {
+    streams.err(`bench: ${error instanceof Error ? error.message : String(error)}\n\n${BENCH_HELP}`);
+    return BENCH_USAGE;
+  }
+  if (options.list) {
+    for (const { name, question } of BENCHES) streams.out(`${name.padEnd(20)} ${question}\n`);
+    return 0;
+  }
+  return runAll(benches, options, streams);
+}
+
+function select({ names, noRun }: BenchArguments): readonly Bench[] {
+  for (const name of names) {
+    if (!BENCHES.some((bench) => bench.name === name)) {
+      throw new Error(`no bench is called ${JSON.stringify(name)}; --list names them`);
+    }
+  }
+  if (noRun) return [];
+  return BENCHES.filter(({ name }) => names.length === 0 || names.includes(name));
+}
+
+async function runAll(
+  benches: readonly Bench[],
+  options: BenchArguments,
+  { out, err }: BenchStreams,
+): Promise<number> {
+  const earlier =
+    options.with === undefined ? undefined : (JSON.parse(readFileSync(options.with, "utf8")) as Run);
+  const directory = workDirectory(options.dir);
+  const removeAndEnd = (): never => {
+    directory.remove();
+    process.exit(130);
+  };
+  process.once("SIGINT", removeAndEnd).once("SIGTERM", removeAndEnd);
+  const results: BenchResult[] = [];
+  let failed = 0;
+  const machine =
+    benches.length === 0 && earlier !== undefined ? earlier.machine : machineFacts(directory.path);
+  try {
+    out(`${machineLine(machine)}\n`);
+    for (const doubt of machine.doubts) out(`DO NOT TRUST: ${doubt}\n`);
+    for (const bench of benches) {
+      const result = await inChild(bench, options, directory.path, err);
+      if (result === undefined) failed += 1;
+      else {
+        results.push(result);
+        out(`${terminal(result)}\n`);
+      }
+    }
+  } finally {
+    process.off("SIGINT", removeAndEnd).off("SIGTERM", removeAndEnd);
+    directory.remove();
+  }
+  const startedAt =
+    benches.length === 0 && earlier !== undefined ? earlier.startedAt : new Date().toISOString();
+  const run: Run = { startedAt, size: options.size, machine, results: joined(results, earlier) };
+  writeOutputs(run, results.length > 0, options, out);
+  const worse = compare(run, options, out);
+  return failed > 0 || (options.check && worse) ? 1 : 0;
+}
+
+/** This run's results, and earlier ones of benches that did not run; in the usual order. */
+function joined(results: readonly BenchResult[], earlier: Run | undefined): BenchResult[] {
+  return BENCHES.flatMap(({ name }) => {
+    const named = (result: BenchResult): boolean => result.name === name;
+    const found = results.find(named) ?? earlier?.results.find(named);
+    return found === undefined ? [] : [found];
+  });
+}
+
+function writeOutputs(run: Run, isNew: boolean, options: BenchArguments, out: (text: string) => void): void {
+  const json = options.json ?? join("bench-results", `${run.startedAt.replaceAll(/[:.]/g, "-")}.json`);
+  if (isNew && (options.json !== undefined || options.size === "full")) {
+    mkdirSync(dirname(json), { recursive: true });
+    writeFileSync(json, `${JSON.stringify(run, null, 1)}\n`);
+    out(`\nresults: ${json}\n`);
+  }
+  if (options.report === undefined) return;
+  mkdirSync(dirname(options.report), { recursive: true });
+  writeFileSync(options.report, page(run));
+  out(`report: ${options.report}\n`);
+  const markdown = options.report.slice(0, -extname(options.report).length);
+  for (const file of writeTables(run, [`${markdown}.md`, "README.md"])) out(`tables: ${file}\n`);
+}
+
+/** True when a ratio is worse than expected. */
+function compare(run: Run, options: BenchArguments, out: (text: string) => void): boolean {
+  const file = options.expected ?? (options.check || options.writeExpected ? EXPECTED : undefined);
+  if (file === undefined) return false;
+  const expected = readExpected(file);
+  if (options.writeExpected) {
+    writeFileSync(file, `${JSON.stringify(expectedFrom(run.results, expected), null, 2)}\n`);
+    out(`expected ratios: ${file}\n`);
+    return false;
+  }
+  if (expected === undefined) throw new Error(`there are no expected ratios in ${file}`);
+  const watched = watch(run.results, expected);
+  out(`\nratios to the baseline of this run, against ${file} (tolerance ${expected.tolerance * 100} %)\n`);
+  for (const { key, expected: before, found, verdict } of watched) {
+    out(`  ${verdict.padEnd(11)}  expected ${before.toFixed(2)}, found ${found.toFixed(2)}  ${key}\n`);
+  }
+  return watched.some(({ verdict }) => verdict === "worse");
+}
+
+/** Beside the benches in the repository; the installed package has none. */
+const EXPECTED = fileURLToPath(new URL("./expected-ratios.json", import.meta.url));
+
+function readExpected(file: string): Expected | undefined {
+  try {
+    return JSON.parse(readFileSync(file, "utf8")) as Expected;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+/** The bench in a process of its own; undefined when it failed, which is said. */
+function inChild(
+  bench: Bench,
+  { size, rounds }: BenchArguments,
+  directory: string,
+  err: (text: string) => void,
+): Promise<BenchResult | undefined> {
+  return new Promise((resolve) => {
+    const entry = fileURLToPath(new URL(`./main${extname(import.meta.url)}`, import.meta.url));
+    const child = fork(entry, [CHILD, bench.name, size, String(rounds), directory], {
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
+    });
+    let result: BenchResult | undefined;
+    child.on("message", (message) => {
+      result = message as BenchResult;
+    });
+    child.on("close", (code, signal) => {
+      if (result === undefined) err(`bench: ${bench.name} ended with ${signal ?? code}\n`);
+      resolve(result);
+    });
+  });
+}
+
+async function runChild(args: readonly string[], { err }: BenchStreams): Promise<number> {
+  const [name, size, rounds, directory = ""] = args;
+  const bench = BENCHES.find((one) => one.name === name);
+  if (bench === undefined || process.send === undefined)
+    throw new Error("a bench's process is started by the command");
+  const result = await runOne(bench, {
+    size: size === "small" ? "small" : "full",
+    rounds: Number(rounds),
+    directory,
+    say: (line) => err(`  ${bench.name}: ${line}\n`),
+  });
+  const { send } = process;
+  await new Promise<void>((resolve) => send.call(process, result, () => resolve()));
+  process.disconnect();
+  return 0;
+}

@@ -1,0 +1,148 @@
+/**
+ * How much is written per byte committed? A fixed number of commits of 1 KB, then what puts the store in order (a
+ * snapshot, a checkpoint), then closing. Counted is what the process handed to storage (`write_bytes` of
+ * /proc/self/io, all threads), and what lies on disk at the end, each per byte of packed commit.
+ */
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { bareLoop } from "./subjects/bare-loop.ts";
+import { jsonl } from "./subjects/jsonl.ts";
+import { varve } from "./subjects/varve.ts";
+import type { Bench, BenchRun, Row } from "./support/bench.ts";
+import { frameOf } from "./support/frames.ts";
+import { commitPeers } from "./support/peers-of-commits.ts";
+import { type Case, interleave, type Sample } from "./support/rounds.ts";
+import { pick, sized } from "./support/sizes.ts";
+import type { OpenSubject, Subject } from "./support/subject.ts";
+import { storeOf } from "./tail.ts";
+
+interface Written {
+  readonly open: OpenSubject;
+  readonly as?: string;
+  readonly isBaseline?: boolean;
+  readonly tidy?: (subject: Subject) => Promise<void>;
+}
+
+export const writeAmplification: Bench = {
+  name: "write-amplification",
+  question: "How much is written per byte committed?",
+  baseline: "the bare group-commit loop into a growing file",
+  notMeasured:
+    "What the file system's journal and the disk itself write. Overwriting a page that the kernel has not written yet counts once. Long-lived stores, where merges and gc write values again.",
+  async run(run) {
+    if (storageBytes() === undefined) {
+      return {
+        rows: [],
+        verified: [],
+        absent: ["this system does not count the bytes of a process: nothing is measured"],
+        plots: [],
+      };
+    }
+    const peers = await commitPeers(["sqliteFull", "lmdb", "level"]);
+    const subjects: Written[] = [
+      { open: bareLoop("growing"), as: "bare loop, growing file", isBaseline: true },
+      { open: varve(sized(run)), as: "varve, log alone" },
+      {
+        open: varve(sized(run)),
+        as: "varve, with a snapshot at the end",
+        tidy: (subject) => storeOf(subject).snapshot(),
+      },
+      ...peers.entries.map(({ open }) => ({ open })),
+      { open: jsonl("fdatasync"), as: "JSONL, fdatasync" },
+    ];
+    const rows: Row[] = [];
+    const verified: string[] = [];
+    for (const committers of [1, 64]) {
+      const each = Math.round(pick(run, committers === 1 ? 1_000 : 20_000, committers) / committers);
+      run.say(`${committers} committers`);
+      const cases = await Promise.all(
+        subjects.map(async (written): Promise<Case> => {
+          const known = await describe(run, written.open);
+          return {
+            subject: written.as ?? known.name,
+            durability: known.durability,
+            at: committers === 1 ? "1 committer" : `${committers} committers`,
+            x: committers,
+            isBaseline: written.isBaseline === true,
+            measure: () => measure(run, written, committers, each),
+          };
+        }),
+      );
+      rows.push(...(await interleave(run, cases, { warmUp: 0 })));
+      verified.push(`${committers} committers, ${each} commits each: chains read back after reopening`);
+    }
+    return {
+      rows,
+      verified,
+      absent: peers.absent,
+      plots: [{ kind: "bars", title: "Bytes written per byte committed", metric: "writtenPerByte" }],
+    };
+  },
+};
+
+let opened = 0;
+
+async function opening<Value>(
+  run: BenchRun,
+  open: OpenSubject,
+  use: (subject: Subject, directory: string) => Promise<Value> | Value,
+): Promise<Value> {
+  opened += 1;
+  const directory = join(run.directory, `subject-${opened}`);
+  mkdirSync(directory);
+  try {
+    return await use(await open(directory), directory);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** Its name and promise, from a subject opened for nothing else. */
+function describe(run: BenchRun, open: OpenSubject): Promise<Pick<Subject, "name" | "durability">> {
+  return opening(run, open, async (subject) => {
+    await subject.close();
+    return subject;
+  });
+}
+
+async function measure(run: BenchRun, written: Written, committers: number, each: number): Promise<Sample> {
+  return opening(run, written.open, async (subject, directory) => {
+    const before = storageBytes() ?? 0;
+    let packed = 0;
+    await Promise.all(
+      Array.from({ length: committers }, async (_, committer) => {
+        for (let step = 0; step < each; step += 1) {
+          packed += frameOf(committer, step).length;
+          await subject.commit(committer, step);
+        }
+      }),
+    );
+    await written.tidy?.(subject);
+    const stored = bytesBelow(directory);
+    if (subject.settle !== undefined) await subject.settle();
+    await subject.close();
+    const writtenPerByte = ((storageBytes() ?? 0) - before) / packed;
+    await subject.verify(new Array<number>(committers).fill(each));
+    return { figures: { writtenPerByte, storedPerByte: stored / packed } };
+  });
+}
+
+/** Bytes that this process caused to be written to storage; undefined where nobody counts them. */
+function storageBytes(): number | undefined {
+  try {
+    const found = /^write_bytes: (\d+)$/m.exec(readFileSync("/proc/self/io", "utf8"));
+    return found === null ? undefined : Number(found[1]);
+  } catch {
+    // Another system than Linux.
+    return undefined;
+  }
+}
+
+export function bytesBelow(directory: string): number {
+  let sum = 0;
+  for (const entry of readdirSync(directory, { withFileTypes: true, recursive: true })) {
+    // Allocated blocks, so that holes in sparse files count nothing.
+    if (entry.isFile()) sum += statSync(join(entry.parentPath, entry.name)).blocks * 512;
+  }
+  return sum;
+}
