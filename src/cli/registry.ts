@@ -31,6 +31,14 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "print the log, one line a frame, holes marked",
     load: async () => (await import("./commands/log.ts")).logCommand,
   },
+  verify: {
+    summary: "check a store, live or closed: clean, repairable, damaged",
+    load: async () => (await import("./commands/verify.ts")).verifyCommand,
+  },
+  repair: {
+    summary: "save what can be saved of a store into a new one, and say what is lost",
+    load: async () => (await import("./commands/repair.ts")).repairCommand,
+  },
 };
 
 /** Names and summaries, in order. */

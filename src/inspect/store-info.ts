@@ -60,6 +60,8 @@ export interface LogEnd {
   readonly isCleanClose: boolean;
   /** Bytes behind the end that look like a frame begun and never finished. */
   readonly tornBytes: number;
+  /** Where the first frame that does not verify begins. */
+  readonly brokenAt?: number;
 }
 
 export interface StoreInfo {
@@ -197,6 +199,7 @@ class Look {
         durableLsn: Math.max(walked.durable, tail?.lsn ?? 0, before ?? 0),
         isCleanClose: walked.isSealed,
         tornBytes: hole !== undefined && hole.behind === undefined ? hole.end - hole.offset : 0,
+        ...(hole === undefined ? {} : { brokenAt: hole.offset }),
       };
     });
   }

@@ -103,7 +103,8 @@ function checkHead(view: SnapshotView, stored: StoredHead): void {
   }
 }
 
-class Problems {
+/** Collects what checks throw, as problems. */
+export class Problems {
   readonly found: VerifyProblem[] = [];
 
   guard(file: string, sessionId: string | undefined, work: () => void): void {

@@ -7,6 +7,7 @@
  * LSN and ascending by id. The footer: `[count, first ids, places, filter, first LSNs, list first ids, list places]`.
  */
 import { pack } from "../codec.ts";
+import { type StoreError, toStoreError } from "../errors.ts";
 import type { Lsn } from "../ids.ts";
 import { HEADS_BLOCK_BYTES } from "../limits.ts";
 import { asArray, asBytes, asNumber, asText } from "../session/record.ts";
@@ -216,6 +217,18 @@ export class HeadsFileReader {
     for (const place of this.#file.footer.places) yield* this.#understand(place, headsFromWire);
   }
 
+  /** As `scan`, block by block: one that cannot be read answers its error, and the walk goes on behind it. */
+  *scanBlocks(): Generator<HeadBytes[] | StoreError> {
+    for (const place of this.#file.footer.places)
+      yield valueOrError(() => this.#understand(place, headsFromWire));
+  }
+
+  /** The list, block by block, in the same way. */
+  *listBlocks(): Generator<ListKey[] | StoreError> {
+    for (const place of this.#file.footer.listPlaces)
+      yield valueOrError(() => this.#understand(place, keysFromWire));
+  }
+
   /** Sessions by last commit, newest first, behind `after`. */
   *list(after: ListKey | undefined): Generator<ListKey> {
     const { listFirsts: firsts, listPlaces } = this.#file.footer;
@@ -245,7 +258,16 @@ export class HeadsFileReader {
   }
 }
 
-function headsFromWire(block: unknown[]): HeadBytes[] {
+function valueOrError<Value>(read: () => Value): Value | StoreError {
+  try {
+    return read();
+  } catch (error) {
+    return toStoreError(error);
+  }
+}
+
+/** The heads of a block's items. Throws a plain Error on anything that no writer writes. */
+export function headsFromWire(block: unknown[]): HeadBytes[] {
   return Array.from({ length: Math.ceil(block.length / 3) }, (_, i) => ({
     sessionId: asText(block[3 * i], "id"),
     lastCommitLsn: asNumber(block[3 * i + 1], "LSN"),

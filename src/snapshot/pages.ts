@@ -75,7 +75,8 @@ export function* pagesOf(forest: Forest, store: Pick<PageStore, "read">): Genera
   }
 }
 
-function childrenOf(page: PageRef, store: Pick<PageStore, "read">): PageRef[] {
+/** The pages one level below an index page. */
+export function childrenOf(page: PageRef, store: Pick<PageStore, "read">): PageRef[] {
   const [level, children] = asArray(unpack(store.read(page.ref)), "index page");
   if (level !== page.level)
     throw new Error(`page ${page.ref} has level ${String(level)} instead of ${page.level}`);

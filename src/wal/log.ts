@@ -13,6 +13,7 @@ import type { Lsn } from "../ids.ts";
 import { KIB, RING_BYTES } from "../limits.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import type { LogStart, OnRecord } from "./chain.ts";
+import { createBehind } from "./create-behind.ts";
 import { Drain } from "./drain.ts";
 import { type LogPlace, openSegment, randomSalt, type SegmentSource } from "./files.ts";
 import type { HostEvents, LogHost } from "./host.ts";
@@ -60,6 +61,11 @@ export interface Log {
 /** Makes the log of a fresh store: its directory, its first segment, TAIL, all synced. */
 export function createLog(config: LogConfig): LogStart {
   return createFirst(placeOf(config), sourceOf(config));
+}
+
+/** Makes the log of a store that is written whole: its first record will have the LSN behind `lsn`. */
+export function createLogBehind(config: LogConfig, lsn: Lsn): LogStart {
+  return createBehind(placeOf(config), sourceOf(config), lsn);
 }
 
 /** Reads the log from `start`, hands every record to `onRecord`, and opens it behind them. */
