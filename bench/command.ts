@@ -7,11 +7,12 @@ import { fork } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { BENCH_HELP } from "../src/cli/commands/bench.ts";
 import { BENCHES } from "./benches.ts";
 import { page } from "./report/page.ts";
 import { writeTables } from "./report/tables.ts";
 import { machineLine, terminal } from "./report/text.ts";
-import { BENCH_HELP, type BenchArguments, parseBenchArguments } from "./support/arguments.ts";
+import { type BenchArguments, parseBenchArguments } from "./support/arguments.ts";
 import type { Bench, BenchResult, Run } from "./support/bench.ts";
 import { workDirectory } from "./support/directory.ts";
 import { machineFacts } from "./support/machine.ts";
@@ -29,13 +30,17 @@ export interface BenchStreams {
 /** Answers the exit code: 0 good, 1 a bench failed or --check found a worse ratio, 64 bad arguments. */
 export async function runBenchCommand(args: readonly string[], streams: BenchStreams): Promise<number> {
   if (args[0] === CHILD) return runChild(args.slice(1), streams);
+  if (args.includes("--help")) {
+    streams.out(BENCH_HELP);
+    return 0;
+  }
   let options: BenchArguments;
   let benches: readonly Bench[];
   try {
     options = parseBenchArguments(args);
     benches = select(options);
   } catch (error) {
-    streams.err(`bench: ${error instanceof Error ? error.message : String(error)}\n\n${BENCH_HELP}`);
+    streams.err(`bench: ${error instanceof Error ? error.message : String(error)}; --help tells more\n`);
     return BENCH_USAGE;
   }
   if (options.list) {

@@ -20,6 +20,7 @@ import { interleave, type Sample } from "../bench/support/rounds.ts";
 import { runOne } from "../bench/support/run-one.ts";
 import type { Subject } from "../bench/support/subject.ts";
 import { expectedFrom, watch } from "../bench/support/watch.ts";
+import { run as runVarve } from "./cli/run-varve.ts";
 import { temporaryDirectory } from "./support/temporary.ts";
 
 const results: BenchResult[] = [];
@@ -226,6 +227,21 @@ test("the watch calls a ratio worse only beyond the tolerance and in the bad dir
   assert.deepEqual(verdicts(1.2, 1.2), ["as expected", "as expected"]);
   assert.deepEqual(verdicts(0.9, 1.6), ["worse", "worse"]);
   assert.deepEqual(verdicts(1.6, 0.9), ["better", "better"]);
+});
+
+test("varve bench names every bench, and refuses one that is none", async (t) => {
+  const { code, stdout } = await runVarve(t, "bench", "--list");
+  assert.equal(code, 0);
+  assert.deepEqual(
+    stdout
+      .trim()
+      .split("\n")
+      .map((line) => line.split(" ")[0]),
+    BENCHES.map(({ name }) => name),
+  );
+  const refused = await runVarve(t, "bench", "fast");
+  assert.equal(refused.code, 64);
+  assert.match(refused.stderr, /"fast"/);
 });
 
 test("arguments that mean nothing are refused", () => {

@@ -1,25 +1,6 @@
 /** The command line of the benches, for `npm run bench` and `varve bench` alike. */
 import { parseArgs } from "node:util";
 
-export const BENCH_HELP = `varve bench [names] [options]
-
-Measures the store on your own disk, each question beside its baseline and beside what is installed of
-better-sqlite3, lmdb, classic-level and LangGraph's SqliteSaver. Without names all benches run, which takes
-about half an hour; "varve bench figures" takes about five minutes.
-
-  --list            name the benches and their questions
-  --dir DIR         measure the disk that holds DIR (default: the current directory); what is written there
-                    is removed at the end, and up to some GB are needed meanwhile
-  --rounds N        interleaved rounds per figure (default 5)
-  --small           a quick run that only shows that everything works
-  --json FILE       write the results as JSON (default: bench-results/DATE.json)
-  --report FILE     write an HTML report, and beside it FILE.md's tables where that file has marks for them
-  --with FILE       take results of benches that do not run now from this JSON
-  --no-run          run nothing: only report what --with has
-  --check           compare ratios with the expected ones; exit code 1 if one is worse
-  --expected FILE   the expected ratios; --write-expected writes this run's there
-`;
-
 export interface BenchArguments {
   readonly names: readonly string[];
   readonly list: boolean;

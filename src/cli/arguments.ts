@@ -6,6 +6,10 @@ import { type ParseArgsConfig, parseArgs } from "node:util";
 import { UsageError } from "./command.ts";
 
 type Options = NonNullable<ParseArgsConfig["options"]>;
+/** What `parseArgs` answers for these options; named, so that declarations can be emitted. */
+type Parsed<Described extends Options> = ReturnType<
+  typeof parseArgs<{ args: string[]; allowPositionals: true; tokens: true; options: Described }>
+>;
 
 export interface ArgumentsConfig<Described extends Options> {
   readonly command: string;
@@ -18,7 +22,7 @@ export interface ArgumentsConfig<Described extends Options> {
 export function readArguments<const Described extends Options>(
   args: readonly string[],
   { command, options, positionals: names }: ArgumentsConfig<Described>,
-) {
+): { values: Parsed<Described>["values"]; positionals: string[] } {
   const parsed = parse(args, options);
   const { positionals, tokens } = parsed;
   const missing = names[positionals.length];
@@ -38,7 +42,10 @@ export function readArguments<const Described extends Options>(
   return { values: parsed.values, positionals };
 }
 
-function parse<const Described extends Options>(args: readonly string[], options: Described) {
+function parse<const Described extends Options>(
+  args: readonly string[],
+  options: Described,
+): Parsed<Described> {
   try {
     return parseArgs({ args: [...args], allowPositionals: true, tokens: true, options });
   } catch (error) {

@@ -15,6 +15,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "play agent sessions against a store, reopen it and verify everything",
     load: async () => (await import("./replay/command.ts")).replayCommand,
   },
+  bench: {
+    summary: "measure the store on your own disk, beside its baselines and what else is installed",
+    load: async () => (await import("./commands/bench.ts")).benchCommand,
+  },
   info: {
     summary: "what a store is made of, who owns it, how it stands",
     load: async () => (await import("./commands/info.ts")).infoCommand,
