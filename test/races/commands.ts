@@ -10,31 +10,10 @@ import {
   toolState,
   usage,
 } from "../support/builders.ts";
+import { Call, type NoModel } from "./call.ts";
 import { type Race, SESSIONS, type SessionId } from "./session-race.ts";
 
-/** The model is the race's own: commands decide with it while they run. */
-type Model = Record<string, never>;
-export type RaceCommand = fc.AsyncCommand<Model, Race>;
-
-class Call implements RaceCommand {
-  readonly #name: string;
-  readonly #make: (race: Race) => void;
-
-  constructor(name: string, make: (race: Race) => void) {
-    this.#name = name;
-    this.#make = make;
-  }
-  check(): boolean {
-    return true;
-  }
-  /** Nothing is awaited: the scheduler would wait for the answer before it takes the next turn. */
-  async run(_model: Model, race: Race): Promise<void> {
-    this.#make(race);
-  }
-  toString(): string {
-    return this.#name;
-  }
-}
+export type RaceCommand = fc.AsyncCommand<NoModel, Race>;
 
 const session = fc.constantFrom(...SESSIONS);
 /** Mostly one session: two calls on different ones rarely race. */
@@ -50,7 +29,7 @@ const commits = fc
   })
   .map(
     (step) =>
-      new Call(`commit(${JSON.stringify(step)})`, (race) => {
+      new Call<Race>(`commit(${JSON.stringify(step)})`, (race) => {
         const racer = race.racers[step.id];
         const { now } = racer.model;
         const node = step.collide === 0 ? racer.usedId(0) : `n${racer.usedIds.length}`;
@@ -73,7 +52,7 @@ const commits = fc
 /** The same commit again: an earlier one, the last one most often, which is likely in flight. */
 const retries = fc.record({ id: contended, back: fc.constantFrom(0, 0, 0, 1, 2, 5) }).map(
   ({ id, back }) =>
-    new Call(`retry(${id}, ${back} back)`, (race) => {
+    new Call<Race>(`retry(${id}, ${back} back)`, (race) => {
       const { sent } = race.racers[id];
       const again = sent[Math.max(0, sent.length - 1 - back)];
       if (again !== undefined) race.commit(id, again);
@@ -83,7 +62,7 @@ const retries = fc.record({ id: contended, back: fc.constantFrom(0, 0, 0, 1, 2, 
 /** A commit with an operation id, sent twice in one go. */
 const twice = fc.record({ id: contended, operation: fc.nat(50) }).map(
   ({ id, operation }) =>
-    new Call(`twice(${id}, op-${operation})`, (race) => {
+    new Call<Race>(`twice(${id}, op-${operation})`, (race) => {
       const sent = commit({ sessionId: id, operationId: `op-${operation}` });
       race.commit(id, sent);
       race.commit(id, sent);
@@ -92,7 +71,7 @@ const twice = fc.record({ id: contended, operation: fc.nat(50) }).map(
 
 const tombstones = fc.record({ id: contended, picks: fc.array(fc.nat(20), { maxLength: 2 }) }).map(
   ({ id, picks }) =>
-    new Call(`tombstone(${id}, ${picks})`, (race) => {
+    new Call<Race>(`tombstone(${id}, ${picks})`, (race) => {
       const racer = race.racers[id];
       const ids = picks.map((pick) => racer.usedId(pick));
       race.write(id, racer.model.tombstone(ids), race.handle(id).tombstoneNodes(ids));
@@ -101,14 +80,14 @@ const tombstones = fc.record({ id: contended, picks: fc.array(fc.nat(20), { maxL
 
 const vacuums = contended.map(
   (id) =>
-    new Call(`vacuum(${id})`, (race) => {
+    new Call<Race>(`vacuum(${id})`, (race) => {
       race.write(id, race.racers[id].model.vacuum(), race.handle(id).vacuum());
     }),
 );
 
 const metas = fc.record({ id: contended, name: fc.nat(9) }).map(
   ({ id, name }) =>
-    new Call(`saveMeta(${id}, ${name})`, (race) => {
+    new Call<Race>(`saveMeta(${id}, ${name})`, (race) => {
       const record = meta(id, { sessionName: `name ${name}` });
       race.write(
         id,
@@ -120,17 +99,17 @@ const metas = fc.record({ id: contended, name: fc.nat(9) }).map(
 
 const deletions = session.map(
   (id) =>
-    new Call(`delete(${id})`, (race) => {
+    new Call<Race>(`delete(${id})`, (race) => {
       race.write(id, race.racers[id].model.delete(), race.store.deleteSession(id));
     }),
 );
 
-const reads = contended.map((id) => new Call(`read(${id})`, (race) => race.read(id)));
-const snapshots = fc.constant(new Call("snapshot()", (race) => race.snapshot()));
-const gcs = fc.constant(new Call("gc()", (race) => race.gc()));
+const reads = contended.map((id) => new Call<Race>(`read(${id})`, (race) => race.read(id)));
+const snapshots = fc.constant(new Call<Race>("snapshot()", (race) => race.snapshot()));
+const gcs = fc.constant(new Call<Race>("gc()", (race) => race.gc()));
 const passing = fc
   .constantFrom(1, 60_000)
-  .map((ms) => new Call(`pass(${ms} ms)`, (race) => race.clock.pass(ms)));
+  .map((ms) => new Call<Race>(`pass(${ms} ms)`, (race) => race.clock.pass(ms)));
 
 export const CALLS = {
   commits,

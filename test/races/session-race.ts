@@ -19,6 +19,7 @@ import { openStore } from "../../src/index.ts";
 import type { PersistedSessionRead, RuntimeCommit, RuntimeCommitResult } from "../../src/session/types.ts";
 import { MemoryVfs } from "../../src/vfs/memory.ts";
 import { ModelSession, type Outcome, shown } from "../conformance/model.ts";
+import { OpenCalls } from "./call.ts";
 import { ScheduledClock, settle, takeAllTurns } from "./scheduled.ts";
 
 export const SESSIONS = ["a", "b"] as const;
@@ -53,11 +54,10 @@ export class Race {
   readonly vfs = new MemoryVfs();
   readonly racers = { a: new Racer("a"), b: new Racer("b") };
   readonly #options: StoreOptions;
-  readonly #failures: unknown[] = [];
+  readonly #calls = new OpenCalls();
   /** What a power cut at each acknowledgement left. */
   readonly #cuts: { readonly racer: Racer; readonly floor: number; readonly image: MemoryVfs }[] = [];
   #store: Store | undefined;
-  #open = 0;
 
   constructor(scheduler: fc.Scheduler, options: StoreOptions = {}) {
     this.scheduler = scheduler;
@@ -114,7 +114,7 @@ export class Race {
         if (outcome.kind !== "refused" || !isStoreError(error, outcome.code)) throw error;
       },
     );
-    this.later(checked);
+    this.#calls.add(checked);
   }
 
   read(id: SessionId): void {
@@ -125,12 +125,12 @@ export class Race {
       .then((found) => {
         model.floor = Math.max(model.floor, stateShown(model, floor, found, `a read of ${id}`));
       });
-    this.later(checked);
+    this.#calls.add(checked);
   }
 
   snapshot(): void {
     const floors = SESSIONS.map((id) => ({ id, floor: this.racers[id].model.floor }));
-    this.later(
+    this.#calls.add(
       this.store.snapshot().then(() => {
         for (const { id, floor } of floors) this.#isFolded(id, floor);
       }),
@@ -138,24 +138,13 @@ export class Race {
   }
 
   gc(): void {
-    this.later(this.store.gc().then(({ rootCount }) => assert.ok(rootCount <= SESSIONS.length)));
-  }
-
-  /** Keeps a call whose answer is checked; all are to be answered in the end. */
-  later(call: Promise<unknown>): void {
-    this.#open++;
-    call
-      .catch((error: unknown) => void this.#failures.push(error))
-      .finally(() => {
-        this.#open--;
-      });
+    this.#calls.add(this.store.gc().then(({ rootCount }) => assert.ok(rootCount <= SESSIONS.length)));
   }
 
   /** Everything is answered, well, and is what a reader finds after one more power cut and after closing. */
   async finish(): Promise<void> {
     await takeAllTurns(this.scheduler);
-    if (this.#failures.length > 0) throw this.#failures[0];
-    assert.equal(this.#open, 0, "no turn is left, and calls are not answered");
+    this.#calls.check();
     const cut = await openStore(ROOT, { vfs: this.vfs.crashKeepingNothing() });
     for (const id of SESSIONS) await this.#isNow(id, cut.session(id).loadSession());
     await cut.close();

@@ -71,8 +71,8 @@ for (const { name, calls, options, count } of LAWS) {
         anyOrder(),
         fc.commands(calls, { maxCommands: 12, size: "max" }),
         async (scheduler, made) => {
-          const race = new Race(scheduler, options);
-          await fc.scheduledModelRun(scheduler, async () => ({ model: {}, real: await race.start() }), made);
+          const race = await new Race(scheduler, options).start();
+          await fc.scheduledModelRun(scheduler, () => ({ model: {}, real: race }), made);
           await race.finish();
         },
       ),
