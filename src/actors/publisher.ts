@@ -9,11 +9,12 @@
  *    again: not by jobs that were under way or waiting either.
  */
 
+import { assert } from "../assert.ts";
 import { nextTurn } from "../clock.ts";
 import type { VerifyReport } from "../contract.ts";
 import { type StoreError, storeError, toStoreError } from "../errors.ts";
 import { type BlobRef, refToBytes } from "../ids.ts";
-import { hasDigest } from "../snapshot/collect.ts";
+import { DIGEST_BYTES, hasDigest } from "../snapshot/collect.ts";
 import type { Manifest } from "../snapshot/manifest.ts";
 import { createWorkPool, type WorkPool } from "../snapshot/pool.ts";
 import { type Listing, listStore, removable } from "../snapshot/retention.ts";
@@ -26,15 +27,19 @@ import { poisonedError } from "./log-writer.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { type UsedBlobs, UsedLook } from "./used-blobs.ts";
 
-/** Times a slice of a gc is swept again because commits used blobs it was about to delete. */
-const MAX_SWEEPS = 3;
-
 export interface PublisherParts {
   readonly root: string;
   readonly options: ResolvedOptions;
   readonly generations: Generations;
   readonly log: Log;
   readonly poison: (error: StoreError) => void;
+}
+
+/** A list of digests without some: copying tens of megabytes would hold the main thread. */
+interface Condemned {
+  /** Ascending. */
+  readonly dead: Uint8Array;
+  readonly spared: ReadonlySet<BlobRef>;
 }
 
 export class Publisher {
@@ -49,8 +54,8 @@ export class Publisher {
   #marked: readonly number[] = [];
   /** Digests that the running gc marked dead and commits used since. */
   #usedDigests: Uint8Array[] = [];
-  /** Digests that a publication under way removes, ascending. */
-  #condemned: Uint8Array | undefined;
+  /** What a publication under way removes. */
+  #condemned: Condemned | undefined;
   /** Why nothing may be published any more. */
   #failure: StoreError | undefined;
 
@@ -72,7 +77,9 @@ export class Publisher {
   }
 
   isCondemned(ref: BlobRef): boolean {
-    return this.#condemned !== undefined && hasDigest(this.#condemned, refToBytes(ref));
+    const condemned = this.#condemned;
+    if (condemned === undefined || condemned.spared.has(ref)) return false;
+    return hasDigest(condemned.dead, refToBytes(ref));
   }
 
   /** Whether the older generation holds files or log that the current one does not. */
@@ -110,39 +117,45 @@ export class Publisher {
     return marks;
   }
 
-  /** Rewrites a slice of packs without what is dead, unless a commit named some of it: then that stays. */
+  /**
+   * Rewrites a slice of packs without what is dead, unless a commit named some of it: then that stays, and the
+   * rest is condemned at once and swept again. So a slice is swept twice at most, whatever commits name meanwhile.
+   */
   async sweep(marks: Marks, packs: readonly number[], pinned: UsedBlobs): Promise<SweepResult> {
-    const look = new UsedLook(pinned);
-    for (let attempt = 1; attempt <= MAX_SWEEPS; attempt++) {
-      const swept = await this.#pool.run("sweep", {
-        root: this.#parts.root,
-        manifest: this.#manifest,
-        packs,
-        live: marks.live,
-        used: Buffer.concat(this.#usedDigests),
-      });
-      while (!look.turn(swept.dead)) {
-        pinned.checkBound();
-        await nextTurn(this.#parts.options.clock, "collector");
-      }
-      // From here to the end of this turn nothing can come between the look and the verdict.
-      const used = look.takeFound();
-      if (used.length === 0) return await this.#condemn(swept);
-      await this.#remove(swept.edit.newFiles.map((file) => file.temporary));
-      this.#usedDigests.push(...used);
+    const swept = await this.#sweepSlice(marks, packs);
+    const look = new UsedLook(pinned, swept.dead);
+    while (!look.turn()) {
+      pinned.checkBound();
+      await nextTurn(this.#parts.options.clock, "collector");
     }
-    return { deletedBlobCount: 0, freedBytes: 0 };
+    // From here to the end of this turn nothing can come between the look and the verdict.
+    const condemned = { dead: swept.dead, spared: look.refs };
+    if (look.refs.size === 0) return await this.#condemn(condemned, async () => swept);
+    for (const digest of look.digests) this.#usedDigests.push(digest);
+    return await this.#condemn(condemned, async () => {
+      await this.#remove(swept.edit.newFiles.map((file) => file.temporary));
+      return await this.#sweepSlice(marks, packs);
+    });
   }
 
-  async #condemn(swept: SweepOutput): Promise<SweepResult> {
-    if (swept.dead.length === 0) return { deletedBlobCount: 0, freedBytes: 0 };
-    this.#condemned = swept.dead;
+  #sweepSlice({ live }: Marks, packs: readonly number[]): Promise<SweepOutput> {
+    const used = Buffer.concat(this.#usedDigests);
+    return this.#pool.run("sweep", { root: this.#parts.root, manifest: this.#manifest, packs, live, used });
+  }
+
+  /** Condemns in this turn; `sweep` answers packs without exactly what is condemned. */
+  async #condemn(condemned: Condemned, sweep: () => Promise<SweepOutput>): Promise<SweepResult> {
+    this.#condemned = condemned;
     try {
-      await this.#publish(swept.edit, { onSwap: () => undefined, scrub: true });
+      const { dead, edit, deletedBlobCount, freedBytes } = await sweep();
+      const count = condemned.dead.length / DIGEST_BYTES - condemned.spared.size;
+      assert(dead.length === count * DIGEST_BYTES, "what is swept is what was condemned");
+      if (count === 0) return { deletedBlobCount: 0, freedBytes: 0 };
+      await this.#publish(edit, { onSwap: () => undefined, scrub: true });
+      return { deletedBlobCount, freedBytes };
     } finally {
       this.#condemned = undefined;
     }
-    return { deletedBlobCount: swept.deletedBlobCount, freedBytes: swept.freedBytes };
   }
 
   /** One heads file without shadowed heads, published twice so that the older generation is clean as well. */

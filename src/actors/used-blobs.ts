@@ -4,7 +4,6 @@
  *
  * 1. The look takes a bounded number a turn; blobs named meanwhile queue behind, so it has seen everything
  *    exactly when it says so, and not a turn later.
- * 2. A blob looked at once is not looked at again: a later list of dead blobs of the same slice is shorter.
  */
 import { storeError } from "../errors.ts";
 import { type BlobRef, refToBytes } from "../ids.ts";
@@ -41,32 +40,31 @@ export class UsedBlobs {
   }
 }
 
-/** The look at the used blobs for one slice of a gc. */
+/** The look at the used blobs for one list of dead ones, ascending. */
 export class UsedLook {
   readonly #used: UsedBlobs;
+  readonly #dead: Uint8Array;
   #next = 0;
-  #found: Uint8Array[] = [];
+  /** Used blobs that the list calls dead, and their digests. */
+  readonly refs = new Set<BlobRef>();
+  readonly digests: Uint8Array[] = [];
 
-  constructor(used: UsedBlobs) {
+  constructor(used: UsedBlobs, dead: Uint8Array) {
     this.#used = used;
+    this.#dead = dead;
   }
 
   /** One turn's share: true when every blob used so far was looked at. */
-  turn(dead: Uint8Array): boolean {
+  turn(): boolean {
     const end = Math.min(this.#used.size, this.#next + USED_BLOBS_PER_TURN);
     for (; this.#next < end; this.#next++) {
       const ref = this.#used.at(this.#next);
       if (ref === undefined) break;
       const digest = refToBytes(ref);
-      if (hasDigest(dead, digest)) this.#found.push(digest);
+      if (!hasDigest(this.#dead, digest)) continue;
+      this.refs.add(ref);
+      this.digests.push(digest);
     }
     return this.#next === this.#used.size;
-  }
-
-  /** Digests of used blobs that a list called dead, since they were taken last. */
-  takeFound(): Uint8Array[] {
-    const found = this.#found;
-    this.#found = [];
-    return found;
   }
 }

@@ -23,7 +23,7 @@ import { pagesOf } from "./pages.ts";
 import type { MarkInput, Marks, NewFile, SweepInput, SweepOutput } from "./tasks.ts";
 import { SnapshotView } from "./view.ts";
 
-const DIGEST_BYTES = 32;
+export const DIGEST_BYTES = 32;
 
 export function mark(vfs: Vfs, { root, manifest }: MarkInput): Marks {
   const view = SnapshotView.open(vfs, root, manifest);

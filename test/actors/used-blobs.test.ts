@@ -38,27 +38,27 @@ test("a look takes no more than its share a turn, and says that it has seen ever
     return at(index);
   };
   const last = ref(2 * USED_BLOBS_PER_TURN);
-  const look = new UsedLook(used);
+  const look = new UsedLook(used, digestsOf(last));
   const turns: number[] = [];
   for (let done = false; !done; ) {
     asked = 0;
-    done = look.turn(digestsOf(last));
+    done = look.turn();
     turns.push(asked);
   }
   assert.deepEqual(turns, [USED_BLOBS_PER_TURN, USED_BLOBS_PER_TURN, 1]);
-  assert.deepEqual(look.takeFound(), [refToBytes(last)]);
-  assert.deepEqual(look.takeFound(), [], "what was taken is not found again");
+  assert.deepEqual([...look.refs], [last]);
+  assert.deepEqual(look.digests, [refToBytes(last)]);
 });
 
 test("a blob named between two turns of a look is looked at before the look has seen everything", () => {
   const used = new UsedBlobs();
   for (let n = 0; n < USED_BLOBS_PER_TURN + 1; n++) used.add(ref(n));
   const late = ref(9_999_999);
-  const look = new UsedLook(used);
-  assert.equal(look.turn(digestsOf(late)), false);
+  const look = new UsedLook(used, digestsOf(late));
+  assert.equal(look.turn(), false);
   used.add(late);
-  assert.equal(look.turn(digestsOf(late)), true);
-  assert.deepEqual(look.takeFound(), [refToBytes(late)]);
+  assert.equal(look.turn(), true);
+  assert.deepEqual([...look.refs], [late]);
 });
 
 test("more used blobs than a gc may remember give it up as STORE_BUSY", () => {

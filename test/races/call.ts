@@ -1,5 +1,5 @@
-/** A command of `scheduledModelRun` that makes calls and awaits none; it prints as what it calls. */
-import type fc from "fast-check";
+/** Commands of `scheduledModelRun` that make calls and await none; each prints as what it calls. */
+import fc from "fast-check";
 
 /** The races keep their own models: these commands decide with them while they run. */
 export type NoModel = Record<string, never>;
@@ -17,6 +17,10 @@ export class Call<Race> implements fc.AsyncCommand<NoModel, Race> {
     return true;
   }
 
+  make(race: Race): void {
+    this.#make(race);
+  }
+
   /** Nothing is awaited: the scheduler takes no other turn before a command has ended. */
   async run(_model: NoModel, race: Race): Promise<void> {
     this.#make(race);
@@ -25,6 +29,20 @@ export class Call<Race> implements fc.AsyncCommand<NoModel, Race> {
   toString(): string {
     return this.#name;
   }
+}
+
+/** Most commands one run has. */
+const MAX_COMMANDS = 12;
+
+/** Some calls, each in a turn of its own or a few in one turn, which is how much comes to be in flight. */
+export function callsOf<Race>(
+  calls: readonly fc.Arbitrary<Call<Race>>[],
+): fc.Arbitrary<Iterable<fc.AsyncCommand<NoModel, Race>>> {
+  const one = fc.oneof(...calls);
+  const burst = fc
+    .array(one, { minLength: 2, maxLength: 4 })
+    .map((made) => new Call<Race>(made.join(" + "), (race) => made.forEach((call) => void call.make(race))));
+  return fc.commands<NoModel, Race, false>([one, burst], { maxCommands: MAX_COMMANDS, size: "max" });
 }
 
 /** Calls that a race has made: all are to be answered, and what a check of an answer found is kept. */

@@ -10,10 +10,8 @@ import {
   toolState,
   usage,
 } from "../support/builders.ts";
-import { Call, type NoModel } from "./call.ts";
+import { Call } from "./call.ts";
 import { type Race, SESSIONS, type SessionId } from "./session-race.ts";
-
-export type RaceCommand = fc.AsyncCommand<NoModel, Race>;
 
 const session = fc.constantFrom(...SESSIONS);
 /** Mostly one session: two calls on different ones rarely race. */

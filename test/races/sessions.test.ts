@@ -5,13 +5,14 @@
 import { test } from "node:test";
 import fc from "fast-check";
 import type { StoreOptions } from "../../src/contract.ts";
-import { CALLS, type RaceCommand } from "./commands.ts";
+import { type Call, callsOf } from "./call.ts";
+import { CALLS } from "./commands.ts";
 import { anyOrder, runs } from "./scheduled.ts";
 import { Race } from "./session-race.ts";
 
 interface Law {
   readonly name: string;
-  readonly calls: fc.Arbitrary<RaceCommand>[];
+  readonly calls: fc.Arbitrary<Call<Race>>[];
   readonly options?: StoreOptions;
   readonly count: number;
 }
@@ -54,7 +55,7 @@ const LAWS: readonly Law[] = [
   {
     name: "automatic snapshots at any moment are seen by nobody",
     calls: [commits, commits, reads, twice, deletions, passing],
-    options: { snapshot: { logBytes: 2048, intervalMs: 60_000 } },
+    options: { snapshot: { logBytes: 4096, intervalMs: 60_000 } },
     count: 100,
   },
   {
@@ -67,15 +68,11 @@ const LAWS: readonly Law[] = [
 for (const { name, calls, options, count } of LAWS) {
   test(name, async () => {
     await fc.assert(
-      fc.asyncProperty(
-        anyOrder(),
-        fc.commands(calls, { maxCommands: 12, size: "max" }),
-        async (scheduler, made) => {
-          const race = await new Race(scheduler, options).start();
-          await fc.scheduledModelRun(scheduler, () => ({ model: {}, real: race }), made);
-          await race.finish();
-        },
-      ),
+      fc.asyncProperty(anyOrder(), callsOf(calls), async (scheduler, made) => {
+        const race = await new Race(scheduler, options).start();
+        await fc.scheduledModelRun(scheduler, () => ({ model: {}, real: race }), made);
+        await race.finish();
+      }),
       runs(count),
     );
   });
