@@ -3,7 +3,7 @@
  * the text in `lock` otherwise, which a crash leaves behind and which therefore proves little.
  */
 import { hostname } from "node:os";
-import { lockStatusOf } from "../vfs/disk-lock-status.ts";
+import { type LockStatus, lockStatusOf } from "../vfs/disk-lock-status.ts";
 import { readWhole, type Vfs } from "../vfs/vfs.ts";
 
 export interface OwnerInfo {
@@ -19,7 +19,7 @@ const MAX_LOCK_BYTES = 4096;
 
 export function ownerOf(vfs: Vfs, root: string): OwnerInfo {
   const last = readLockText(vfs, root);
-  const status = vfs.kind === "disk" ? lockStatusOf(`${root}/format`) : "unknown";
+  const status = vfs.kind === "disk" ? lockStatusOf(`${root}/format`) : lockInMemory(vfs, `${root}/format`);
   if (status === "held") return { state: "open", ...last };
   if (status === "free") return { state: "closed", ...last };
   if (last.pid === undefined || last.host !== hostname()) return { state: "unknown", ...last };
@@ -38,6 +38,17 @@ function readLockText(vfs: Vfs, root: string): Omit<OwnerInfo, "state"> {
   } catch {
     // It is text for messages only; a store without it is as good.
     return {};
+  }
+}
+
+/** Nothing else runs between taking it and letting it go, so nobody can be refused by this. */
+function lockInMemory(vfs: Vfs, path: string): LockStatus {
+  if (vfs.stat(path) === undefined) return "unknown";
+  const file = vfs.open(path, "write");
+  try {
+    return file.tryLock() ? "free" : "held";
+  } finally {
+    file.close();
   }
 }
 

@@ -188,6 +188,13 @@ class Reading {
     }
   }
 
+  /** A gap of one record may be a hole of which one flipped bit tells what it was. */
+  #gap(first: Lsn, last: Lsn): LsnGap {
+    const found = this.#holes.find(({ hole }) => hole.before === first - 1 && hole.mended !== undefined);
+    const was = first === last ? hintOf(found?.hole.mended) : undefined;
+    return { first, last, ...(was === undefined ? {} : { was }) };
+  }
+
   settle(): { readonly kept: readonly Read[]; readonly gaps: readonly LsnGap[] } {
     const from = this.#from ?? 0;
     const kept: Read[] = [];
@@ -198,17 +205,29 @@ class Reading {
       if (read === undefined || lsn < expected) continue;
       if (lsn > expected) {
         if (expected > this.durable) break;
-        gaps.push({ first: expected, last: lsn - 1 });
+        gaps.push(this.#gap(expected, lsn - 1));
       }
       kept.push(read);
       expected = lsn + 1;
     }
-    if (expected <= this.durable) gaps.push({ first: expected, last: this.durable });
+    if (expected <= this.durable) gaps.push(this.#gap(expected, this.durable));
     for (const { path, hole } of this.#holes) {
       // What was begun and never proven durable is a torn tail, and no loss.
       if ((hole.before ?? 0) < this.durable) this.problems.push(problemOf(path, hole));
     }
     return { kept, gaps };
+  }
+}
+
+function hintOf(payload: Uint8Array | undefined): LsnGap["was"] {
+  if (payload === undefined) return undefined;
+  try {
+    const record = decodeRecord(payload);
+    if (record.kind === "blob") return { record: `part of blob ${record.ref.slice(0, 12)}` };
+    const which = record.kind === "commit" ? `commit of revision ${record.revision}` : record.kind;
+    return { record: which, session: record.sessionId };
+  } catch {
+    return undefined;
   }
 }
 

@@ -113,7 +113,7 @@ export class Salvage {
     const covered = this.coveredLsn;
     return this.log.gaps
       .filter(({ last }) => last > covered)
-      .map(({ first, last }) => ({ first: Math.max(first, covered + 1), last }));
+      .map((gap) => ({ ...gap, first: Math.max(gap.first, covered + 1) }));
   }
 
   session(sessionId: string): SavedSession {

@@ -43,6 +43,8 @@ export interface SalvageRecord {
 export interface LsnGap {
   readonly first: Lsn;
   readonly last: Lsn;
+  /** What stood there, where one flipped bit tells; a hint, and never data. `session` absent: a blob. */
+  readonly was?: { readonly record: string; readonly session?: string };
 }
 
 export interface ValueReader {
@@ -88,7 +90,7 @@ export function salvageSession(
   let stoppedBy: string | undefined;
   for (const { lsn, read } of records) {
     if (lsn <= known) continue;
-    isBehindGap ||= gaps.some(({ first, last }) => first < lsn && last > known);
+    isBehindGap ||= gaps.some((gap) => gap.first < lsn && gap.last > known && mayConcern(gap, sessionId));
     try {
       const record = withoutLost(read(), state, begun.lostSlots);
       // Nothing but meta can precede a session's first commit.
@@ -115,6 +117,10 @@ export function salvageSession(
     stoppedBy,
     isBehindGap,
   };
+}
+
+function mayConcern({ was }: LsnGap, sessionId: string): boolean {
+  return was === undefined || was.session === sessionId;
 }
 
 /** Every blob that a state's head names. */

@@ -1,5 +1,6 @@
 /** What a repair kept and lost, for people: every loss by name, the sum first. */
 import { isLossless, type RepairReport, type SessionLoss } from "../../inspect/repair.ts";
+import type { LsnGap } from "../../snapshot/salvage-session.ts";
 import { idText, type Paint, printable } from "../text.ts";
 import { count, size } from "../units.ts";
 
@@ -16,13 +17,7 @@ export function repairText(report: RepairReport, paint: Paint): string {
       ? [`and ${count(problems.length - SHOWN_PROBLEMS, "more place")}, see --json`]
       : []),
     ...losses.map((loss) => `${paint("red", "lost")}  ${lossText(loss)}`),
-    ...lostLsns.map(({ first, last }) => {
-      const what =
-        first === last
-          ? `the record of LSN ${first}`
-          : `the ${last - first + 1} records of LSN ${first} to ${last}`;
-      return `${paint("red", "lost")}  ${what}: nobody can tell whose they were`;
-    }),
+    ...lostLsns.map((gap) => `${paint("red", "lost")}  ${gapText(gap)}`),
     `${would} ${count(sessions, "session")}${deleted === 0 ? "" : ` and ${count(deleted, "deleted id")}`}`,
     ...(target === undefined || bytes === undefined
       ? []
@@ -33,6 +28,19 @@ export function repairText(report: RepairReport, paint: Paint): string {
     "",
   ];
   return lines.join("\n");
+}
+
+/** Records of LSNs that cannot be read: what they were, if anything tells. */
+export function gapText({ first, last, was }: LsnGap): string {
+  if (was !== undefined) {
+    const whose = was.session === undefined ? "" : ` of session ${idText(was.session)}`;
+    return `LSN ${first}: with one flipped bit back it was a ${was.record}${whose}`;
+  }
+  const what =
+    first === last
+      ? `the record of LSN ${first}`
+      : `the ${last - first + 1} records of LSN ${first} to ${last}`;
+  return `${what}: nobody can tell whose they were`;
 }
 
 function placeText({ file, offset, message }: RepairReport["problems"][number]): string {

@@ -7,7 +7,7 @@ import type { Command } from "../command.ts";
 import { storePath } from "../directory.ts";
 import { idText, type Paint, painter, printable } from "../text.ts";
 import { count } from "../units.ts";
-import { lossText } from "./repair-text.ts";
+import { gapText, lossText } from "./repair-text.ts";
 
 const HELP = `varve verify DIR [options]
 
@@ -88,12 +88,9 @@ function findingText(
 }
 
 function planLines({ sessions, losses, lostLsns }: RepairReport): string[] {
-  const lost = lostLsns.map(({ first, last }) =>
-    first === last ? `LSN ${first}` : `LSN ${first} to ${last}`,
-  );
   return [
-    `a repair would keep ${count(sessions, "session")}${losses.length + lost.length === 0 ? " and lose nothing" : ", without:"}`,
+    `a repair would keep ${count(sessions, "session")}${losses.length + lostLsns.length === 0 ? " and lose nothing" : ", without:"}`,
     ...losses.map((loss) => `  ${lossText(loss)}`),
-    ...(lost.length === 0 ? [] : [`  the records of ${lost.join(", ")}, whosever they were`]),
+    ...lostLsns.map((gap) => `  ${gapText(gap)}`),
   ];
 }

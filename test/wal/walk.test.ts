@@ -1,0 +1,146 @@
+/** The walk over segments: what it hands out behind damage, and what it says of the place. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { MemoryVfs } from "../../src/vfs/memory.ts";
+import {
+  FRAME_HEADER_BYTES,
+  FrameType,
+  imageOf,
+  putFrame,
+  saltSeed,
+  stampFrame,
+} from "../../src/wal/frame.ts";
+import { createFirst } from "../../src/wal/reopen.ts";
+import { type WalkedSegment, walkLog } from "../../src/wal/walk.ts";
+import { noise } from "../support/builders.ts";
+
+const SALT = 0x0102_0304_0506_0708n;
+const place = {
+  vfs: new MemoryVfs({ crashable: false }),
+  directory: "/s/wal",
+  storeId: new Uint8Array(16).fill(7),
+};
+const PATH = "/s/wal/0000000000000001.wal";
+/** Bytes of a frame's payload in these tests, a long frame among them. */
+const SIZES = [20, 300, 20_000, 8, 64];
+
+/** A fresh segment with frames of LSN 1 to 5; answers the offset of each, and of the end. */
+function writeFrames(): number[] {
+  for (const name of place.vfs.stat(place.directory) === undefined ? [] : place.vfs.list(place.directory))
+    place.vfs.remove(`${place.directory}/${name}`);
+  place.vfs.makeDirectory(place.directory);
+  createFirst(place, { segmentBytes: 64 * 1024, salt: () => SALT, wall: () => 0 });
+  const image = imageOf(new Uint8Array(40_000));
+  const offsets = [0];
+  let previousCrc = 0;
+  SIZES.forEach((size, index) => {
+    const at = offsets.at(-1) ?? 0;
+    offsets.push(putFrame(image, at, FrameType.data, index + 1, noise(size, index)));
+    previousCrc = stampFrame(image, at, {
+      durable: index,
+      previousCrc,
+      framesLeft: 0,
+      saltCrc: saltSeed(SALT),
+    });
+  });
+  overwrite(4096, image.bytes.subarray(0, offsets.at(-1)));
+  return offsets.map((offset) => 4096 + offset);
+}
+
+function overwrite(at: number, bytes: Uint8Array): void {
+  const file = place.vfs.open(PATH, "write");
+  file.write([bytes], at);
+  file.close();
+}
+
+function flip(at: number, bit: number): void {
+  const file = place.vfs.open(PATH, "write");
+  const byte = new Uint8Array(1);
+  file.read(byte, at);
+  file.write([Uint8Array.of((byte[0] ?? 0) ^ (1 << bit))], at);
+  file.close();
+}
+
+function walk(): WalkedSegment {
+  const [segment] = [...walkLog(place)];
+  assert.ok(segment);
+  return segment;
+}
+
+function lsns({ frames }: WalkedSegment): number[] {
+  return frames.map(({ lsn }) => lsn);
+}
+
+test("every frame of an undamaged segment is handed out, and the end is blank", () => {
+  const offsets = writeFrames();
+  const walked = walk();
+  assert.deepEqual(lsns(walked), [1, 2, 3, 4, 5]);
+  assert.deepEqual([walked.holes, walked.end, walked.durable], [[], offsets.at(-1), 4]);
+});
+
+test("behind a damaged frame the walk goes on, and any one flipped bit is named", () => {
+  for (let frame = 0; frame < SIZES.length - 1; frame++) {
+    const offsets = writeFrames();
+    const [start = 0, end = 0] = [offsets[frame], offsets[frame + 1]];
+    // Header, length, guard, table or payload, padding: 37 places of each frame.
+    const step = Math.max(1, Math.floor((end - start) / 37));
+    for (let at = start; at < end; at += step) {
+      const bit = at % 8;
+      flip(at, bit);
+      const walked = walk();
+      assert.deepEqual(
+        lsns(walked),
+        [1, 2, 3, 4, 5].filter((lsn) => lsn !== frame + 1),
+        `byte ${at}`,
+      );
+      const [hole, ...others] = walked.holes;
+      assert.deepEqual([hole?.offset, hole?.end, others.length], [start, end, 0], `byte ${at}`);
+      assert.deepEqual(hole?.flippedBit, { offset: at, bit }, `byte ${at}`);
+      assert.deepEqual(hole?.mended, Buffer.from(noise(SIZES[frame] ?? 0, frame)), `byte ${at}`);
+      flip(at, bit);
+    }
+  }
+});
+
+test("two flipped bits of a frame are a hole of which no bit is named", () => {
+  const offsets = writeFrames();
+  flip((offsets[1] ?? 0) + 60, 1);
+  flip((offsets[1] ?? 0) + 90, 1);
+  const { holes } = walk();
+  assert.deepEqual(
+    holes.map(({ offset, before, behind, flippedBit }) => [offset, before, behind, flippedBit]),
+    [[offsets[1], 1, 3, undefined]],
+  );
+});
+
+test("a copy of an older frame inside a damaged one is not taken for a frame", () => {
+  writeFrames();
+  const first = Buffer.alloc(FRAME_HEADER_BYTES + 24);
+  const file = place.vfs.open(PATH, "read");
+  file.read(first, 4096);
+  file.close();
+  const offsets = writeFrames();
+  // Inside the payload of the long frame, at a multiple of eight, with the same salt.
+  overwrite((offsets[2] ?? 0) + 4096, first);
+  assert.deepEqual(lsns(walk()), [1, 2, 4, 5]);
+});
+
+test("a segment whose header is damaged still gives its frames", () => {
+  writeFrames();
+  flip(4096 - 2, 0);
+  const walked = walk();
+  assert.equal(walked.header, undefined);
+  assert.match(walked.problem ?? "", /checksum/);
+  assert.deepEqual(lsns(walked), [1, 2, 3, 4, 5]);
+});
+
+test("a segment whose salt is gone gives its frames when the salt is known from elsewhere", () => {
+  writeFrames();
+  flip(40, 3);
+  assert.deepEqual(lsns(walk()), []);
+  const [known] = [...walkLog(place, new Map([[1, SALT]]))];
+  assert.deepEqual(
+    known?.frames.map(({ lsn }) => lsn),
+    [1, 2, 3, 4, 5],
+  );
+});
