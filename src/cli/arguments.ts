@@ -16,16 +16,19 @@ export interface ArgumentsConfig<Described extends Options> {
   readonly options: Described;
   /** Names of the positionals, as help shows them; all are required. */
   readonly positionals: readonly string[];
+  /** Names of those that may follow. */
+  readonly optional?: readonly string[];
 }
 
-/** The values of the options, and exactly as many positionals as asked for. Throws a UsageError. */
+/** The values of the options, and as many positionals as asked for. Throws a UsageError. */
 export function readArguments<const Described extends Options>(
   args: readonly string[],
-  { command, options, positionals: names }: ArgumentsConfig<Described>,
+  { command, options, positionals: required, optional = [] }: ArgumentsConfig<Described>,
 ): { values: Parsed<Described>["values"]; positionals: string[] } {
   const parsed = parse(args, options);
   const { positionals, tokens } = parsed;
-  const missing = names[positionals.length];
+  const names = [...required, ...optional];
+  const missing = required[positionals.length];
   if (missing !== undefined) throw new UsageError(`${command} needs ${missing}; see varve ${command} --help`);
   const extra = positionals[names.length];
   if (extra !== undefined) {

@@ -43,6 +43,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "save what can be saved of a store into a new one, and say what is lost",
     load: async () => (await import("./commands/repair.ts")).repairCommand,
   },
+  torture: {
+    summary: "crash stores on this disk, by every technique there is, and check them",
+    load: async () => (await import("./torture/command.ts")).tortureCommand,
+  },
 };
 
 /** Names and summaries, in order. */

@@ -133,7 +133,9 @@ async function checkListing(store: Store, plan: Plan, positions: readonly Positi
     const { sessionId, revision, meta } = scriptedAt(plan, lane, at);
     const isThere = revision > 0 || meta !== undefined;
     if (listed.delete(sessionId) !== isThere)
-      throw new Violation(`${sessionId} is ${isThere ? "missing from the listing" : "listed and has nothing"}`);
+      throw new Violation(
+        `${sessionId} is ${isThere ? "missing from the listing" : "listed and has nothing"}`,
+      );
   }
   const [extra] = listed;
   if (extra !== undefined) throw new Violation(`${extra} is listed and must not be there`);

@@ -48,7 +48,12 @@ export class LoadProcess {
   #hasEnded = false;
 
   constructor(launch: Launch, job: Job) {
-    const command = [...(launch.wrapper ?? []), process.execPath, ...loaderOf(launch.program), launch.program];
+    const command = [
+      ...(launch.wrapper ?? []),
+      process.execPath,
+      ...loaderOf(launch.program),
+      launch.program,
+    ];
     const [file = process.execPath, ...args] = [...command, JSON.stringify(job)];
     // A group of its own: a tracer and what it traces are ended together.
     const child = spawn(file, args, { stdio: ["pipe", "pipe", "pipe"], detached: true });

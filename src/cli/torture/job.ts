@@ -31,8 +31,7 @@ const MAX_MESSAGE_CHARS = 2_000;
 export function encodeLine(line: Line): string {
   if (line.type === "told") return `told ${line.lane} ${line.position.generation} ${line.position.done}\n`;
   const { type, ...rest } = line;
-  const short =
-    "message" in rest ? { ...rest, message: rest.message.slice(0, MAX_MESSAGE_CHARS) } : rest;
+  const short = "message" in rest ? { ...rest, message: rest.message.slice(0, MAX_MESSAGE_CHARS) } : rest;
   return `${type} ${JSON.stringify(short)}\n`;
 }
 

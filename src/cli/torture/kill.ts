@@ -28,7 +28,15 @@ export class KillTechnique implements Technique {
   readonly #before: string;
   #known: readonly KnownLane[];
   #child: LoadProcess | undefined;
-  readonly counts = { kills: 0, whileOpening: 0, acknowledged: 0, refusedOpenings: 0, views: 0, snapshots: 0, gcs: 0 };
+  readonly counts = {
+    kills: 0,
+    whileOpening: 0,
+    acknowledged: 0,
+    refusedOpenings: 0,
+    views: 0,
+    snapshots: 0,
+    gcs: 0,
+  };
 
   constructor(bench: Bench) {
     this.#bench = bench;
@@ -66,7 +74,8 @@ export class KillTechnique implements Technique {
     const ending = await child.kill();
     this.#count(child);
     if (child.complaint !== undefined) throw new Violation(child.complaint);
-    if (ending.signal !== "SIGKILL") throw new Violation(`the process under load ended by itself: ${child.errors}`);
+    if (ending.signal !== "SIGKILL")
+      throw new Violation(`the process under load ended by itself: ${child.errors}`);
     this.#known = child.known;
     if (random.chance(0.1)) await this.#openHere();
   }

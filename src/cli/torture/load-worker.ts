@@ -36,7 +36,13 @@ async function run(job: Job): Promise<void> {
   say({ type: "checked", positions, tornBytes: store.recovery.tornBytes });
   const lanes = positions.map(
     (position, lane) =>
-      new Lane({ store, plan, lane, position, tell: (of, at) => say({ type: "told", lane: of, position: at }) }),
+      new Lane({
+        store,
+        plan,
+        lane,
+        position,
+        tell: (of, at) => say({ type: "told", lane: of, position: at }),
+      }),
   );
   for (const lane of lanes) await lane.repeatLast();
   if (job.rounds === undefined) {

@@ -8,7 +8,7 @@
  * 3. After a crash the last commit of each session is sent again: its receipt must still be there.
  */
 import type { Store } from "../../contract.ts";
-import { isStoreError } from "../../errors.ts";
+import { isStoreError, type StoreErrorCode } from "../../errors.ts";
 import type { RuntimeCommit, RuntimeCommitResult } from "../../session/types.ts";
 import { checkRead, MOST_IN_FLIGHT, Violation } from "./check.ts";
 import { isRefusal, PAUSE_MS, patiently, pause } from "./patience.ts";
@@ -49,7 +49,7 @@ export class Lane {
   #state: Scripted;
   /** Whether the operation at hand may have been done already, by an owner that was killed. */
   #mayRepeat = true;
-  #refusals = 0;
+  #lastRefusal: StoreErrorCode | undefined;
 
   constructor(input: LaneInput) {
     this.#input = input;
@@ -62,9 +62,9 @@ export class Lane {
   get position(): Position {
     return this.#position;
   }
-  /** Operations refused as busy or for want of room. */
-  get refusals(): number {
-    return this.#refusals;
+  /** Why operations were refused at the last time: STORE_BUSY or STORE_FULL. */
+  get lastRefusal(): StoreErrorCode | undefined {
+    return this.#lastRefusal;
   }
 
   /** Sends the last commit of the session again, as a host does that never saw its answer. */
@@ -90,13 +90,13 @@ export class Lane {
       if (answer.ok && refused)
         throw new Violation(`${next.after.sessionId} accepted a commit that rests on a refused one`);
       if (answer.ok) this.#tell(next);
-      else if (isRefusal(answer.error)) refused = true;
-      else if (!(refused && isStoreError(answer.error, "HEAD_REVISION_CONFLICT"))) throw answer.error;
+      else if (isRefusal(answer.error)) {
+        if (!refused) this.#lastRefusal = answer.error.code;
+        refused = true;
+      } else if (!(refused && isStoreError(answer.error, "HEAD_REVISION_CONFLICT"))) throw answer.error;
     }
-    if (refused) {
-      this.#refusals++;
-      await pause(PAUSE_MS);
-    } else if (this.#state.done % READ_EVERY === 0) await this.check();
+    if (refused) await pause(PAUSE_MS);
+    else if (this.#state.done % READ_EVERY === 0) await this.check();
     return !refused;
   }
 

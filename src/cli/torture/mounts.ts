@@ -6,6 +6,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, realpathSync, rmSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 
 export type FileSystem = "ext4" | "xfs" | "tmpfs";
 
@@ -114,7 +115,8 @@ export function unmount(path: string): boolean {
 function isMounted(path: string): boolean {
   if (process.platform !== "linux") return false;
   try {
-    const real = realpathSync(path);
+    // Of the parent: a file system that was shut down answers nothing about its own root.
+    const real = join(realpathSync(dirname(path)), basename(path));
     return readFileSync("/proc/self/mounts", "utf8")
       .split("\n")
       .some((line) => line.split(" ")[1]?.replaceAll("\\040", " ") === real);

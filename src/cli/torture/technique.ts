@@ -1,9 +1,9 @@
 /** What the techniques have in common: one round is one crash and one check. */
-import type { LoadProcess } from "./child.ts";
-import { type KnownLane, Violation } from "./check.ts";
-import type { Launch } from "./child.ts";
-import type { Job } from "./job.ts";
+
 import type { Random } from "../replay/random.ts";
+import { type KnownLane, Violation } from "./check.ts";
+import type { Launch, LoadProcess } from "./child.ts";
+import type { Job } from "./job.ts";
 import type { Plan } from "./script.ts";
 import type { Workplace } from "./workplace.ts";
 

@@ -11,6 +11,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { diskVfs } from "../../vfs/disk.ts";
 import type { VfsFile } from "../../vfs/vfs.ts";
+import { CommandError, EXIT, UsageError } from "../command.ts";
 import { unmount } from "./mounts.ts";
 
 const MARK = "varve-torture";
@@ -18,9 +19,6 @@ const MARK_TEXT = "Made by `varve torture`; everything in this directory may be 
 /** What runs leave here: stores, copies, images and mount points. */
 const OURS = /^(varve-torture|(kill|strace|power|full)[a-z0-9.-]*|evidence-[a-z0-9-]+)$/;
 const EVIDENCE = /^evidence-/;
-
-/** The directory cannot be taken; in one line. */
-export class WorkplaceError extends Error {}
 
 export class Workplace {
   readonly directory: string;
@@ -48,7 +46,8 @@ export class Workplace {
     if (!existsSync(path)) writeFileSync(path, MARK_TEXT);
     const mark = diskVfs.open(path, "write");
     try {
-      if (!mark.tryLock()) throw new WorkplaceError(`${directory} is being tortured by another process`);
+      if (!mark.tryLock())
+        throw new CommandError(EXIT.busy, `${directory} is being tortured by another process`);
       const workplace = new Workplace(directory, mark, isOurs);
       workplace.#clear();
       return workplace;
@@ -103,13 +102,15 @@ function checkOurs(path: string): void {
   try {
     names = readdirSync(path);
   } catch (error) {
-    throw new WorkplaceError(`${path} is no directory that can be read: ${(error as Error).message}`);
+    throw new UsageError(`${path} is no directory that can be read: ${(error as Error).message}`);
   }
   if (names.length > 0 && !names.includes(MARK))
-    throw new WorkplaceError(`${path} holds ${JSON.stringify(names[0])}, which varve torture did not make; name a new or empty directory`);
+    throw new UsageError(
+      `${path} holds ${JSON.stringify(names[0])}, which varve torture did not make; name a new or empty directory`,
+    );
   const foreign = names.find((name) => !OURS.test(name));
   if (foreign !== undefined)
-    throw new WorkplaceError(`${path} holds ${JSON.stringify(foreign)}, which varve torture did not make`);
+    throw new UsageError(`${path} holds ${JSON.stringify(foreign)}, which varve torture did not make`);
 }
 
 /** A store below `path` may still be open in a process that an earlier run left behind. */
@@ -119,7 +120,8 @@ function checkOwnerless(path: string): void {
     if (!existsSync(format)) continue;
     const file = diskVfs.open(format, "write");
     try {
-      if (!file.tryLock()) throw new WorkplaceError(`${candidate} is owned by a running process; end it first`);
+      if (!file.tryLock())
+        throw new CommandError(EXIT.busy, `${candidate} is owned by a running process; end it first`);
     } finally {
       file.close();
     }
