@@ -34,7 +34,16 @@ function loadRules(): Rule[] {
 }
 
 /** What a test needs of the tree. */
-const NEEDED = ["src", "test", "scripts", "docs", "examples", "package.json", "tsconfig.json"];
+const NEEDED = [
+  "src",
+  "test",
+  "scripts",
+  "docs",
+  "examples",
+  "package.json",
+  "tsconfig.json",
+  "tsconfig.build.json",
+];
 
 /** A copy of what a test needs, in which one file may be broken. The tree may change meanwhile; it does not. */
 class Workshop {

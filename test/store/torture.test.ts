@@ -4,13 +4,18 @@
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
+import { after, type TestContext, test } from "node:test";
 import type { TechniqueName } from "../../src/cli/torture/options.ts";
 import { runTorture, type TechniqueReport } from "../../src/cli/torture/run.ts";
-import { temporaryDirectory } from "../support/temporary.ts";
+import { buildLoadProcess } from "../support/built.ts";
+import { makeTemporary, removeTemporary, temporaryDirectory } from "../support/temporary.ts";
 
 /** Long enough for the rounds on any machine; the rounds end a run. */
 const MOST_MS = 600_000;
+
+const folder = makeTemporary();
+const program = buildLoadProcess(folder);
+after(() => removeTemporary(folder));
 
 /** Runs one technique; answers its reports, or undefined when all of it had to be skipped. */
 async function torture(
@@ -26,6 +31,7 @@ async function torture(
     seed: 1,
     signal: t.signal,
     mostRounds: () => rounds,
+    program,
   });
   for (const { name, rounds: done, skipped, counts } of report.techniques)
     t.diagnostic(`${name}: ${skipped ?? `${done} rounds ${JSON.stringify(counts)}`}`);
