@@ -7,31 +7,17 @@
  * `--only <text>` takes the entries whose rule, section or test contains the text, and compares no table.
  */
 import { spawn } from "node:child_process";
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
+import { checkEntries, document, loadRules, type Rule, TABLE } from "./rules/entries.ts";
 
-interface Rule {
-  readonly rule: string;
-  /** Where the rule is written, e.g. "contract 3". */
-  readonly section: string;
-  readonly test: { readonly file: string; readonly name: string };
-  readonly break: { readonly file: string; readonly find: string; readonly replace: string };
-}
-
-const RULES_FOLDER = "test/rules";
-const TABLE = "docs/rules.md";
 /** Two cores: two tests at a time. */
 const AT_ONCE = 2;
 /** A break may also make a test hang; that is met too. Milliseconds for one test. */
 const TEST_TIMEOUT_MS = 120_000;
 /** Milliseconds after which a whole run is ended by force, worker threads and all. */
 const RUN_TIMEOUT_MS = 300_000;
-
-function loadRules(): Rule[] {
-  const names = readdirSync(RULES_FOLDER).filter((name) => name.endsWith(".json"));
-  return names.sort().flatMap((name) => JSON.parse(readFileSync(join(RULES_FOLDER, name), "utf8")) as Rule[]);
-}
 
 /** What a test needs of the tree. */
 const NEEDED = [
@@ -77,7 +63,22 @@ interface TestRun {
   readonly output: string;
 }
 
-/** Runs the named tests of one file and answers how each ended, by node's TAP report. */
+/** Whether a test file, or a test module it imports, draws its cases with fast-check. */
+function drawsCases(file: string, seen = new Set<string>()): boolean {
+  if (seen.has(file) || !existsSync(file)) return false;
+  seen.add(file);
+  const text = readFileSync(file, "utf8");
+  if (text.includes('from "fast-check"')) return true;
+  const imports = [...text.matchAll(/from "(\.[^"]+)"/g)].map(([, target = ""]) =>
+    join(dirname(file), target),
+  );
+  return imports.some((target) => target.startsWith("test") && drawsCases(target, seen));
+}
+
+/**
+ * Runs the named tests of one file and answers how each ended, by node's TAP report. Counterexamples are not
+ * shrunk: that one was found is enough.
+ */
 async function runTests(root: string, file: string, names: readonly string[]): Promise<TestRun> {
   const patterns = names.map((name) => `--test-name-pattern=${escapePattern(name)}`);
   const child = spawn(
@@ -85,6 +86,7 @@ async function runTests(root: string, file: string, names: readonly string[]): P
     [
       "--import",
       "tsx",
+      ...(drawsCases(file) ? ["--import", "./scripts/rules/no-shrinking.mjs"] : []),
       "--test",
       "--test-reporter=tap",
       `--test-timeout=${TEST_TIMEOUT_MS}`,
@@ -131,23 +133,6 @@ function escapePattern(text: string): string {
   return text.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");
 }
 
-/** Everything wrong with the entries themselves, before anything is run. */
-function checkEntries(rules: readonly Rule[]): string[] {
-  const problems: string[] = [];
-  const seen = new Set<string>();
-  for (const { rule, test, break: planted } of rules) {
-    if (seen.has(rule)) problems.push(`two entries for "${rule}"`);
-    seen.add(rule);
-    const count = readFileSync(planted.file, "utf8").split(planted.find).length - 1;
-    if (count !== 1) problems.push(`"${rule}": its line occurs ${count} times in ${planted.file}, not once`);
-    if (planted.find === planted.replace) problems.push(`"${rule}": the break changes nothing`);
-    if (!planted.file.startsWith("src/"))
-      problems.push(`"${rule}": breaks ${planted.file}, which is not in src/`);
-    if (!test.file.startsWith("test/")) problems.push(`"${rule}": ${test.file} is not in test/`);
-  }
-  return problems;
-}
-
 /** Whole files, unbroken: each named test must be there and pass. */
 async function checkUnbroken(workshops: readonly Workshop[], rules: readonly Rule[]): Promise<string[]> {
   const byFile = new Map<string, string[]>();
@@ -169,16 +154,18 @@ async function findSurvivors(workshops: readonly Workshop[], rules: readonly Rul
   const survivors: Rule[] = [];
   await inTurn(workshops, rules, async (workshop, rule) => {
     const mend = workshop.plant(rule.break);
+    const started = performance.now();
     try {
       let run = await runTests(workshop.root, rule.test.file, [rule.test.name]);
       // Some tests draw random histories: a break gets a second chance to be met.
-      if (run.passed.has(rule.test.name))
+      if (run.passed.has(rule.test.name) && drawsCases(rule.test.file))
         run = await runTests(workshop.root, rule.test.file, [rule.test.name]);
       // A break that keeps the file from loading or ends its process proves nothing about the test, unless
       // the run was ended for hanging.
       const met = run.failed.has(rule.test.name) || (!run.passed.has(rule.test.name) && hung(run));
       if (!met) survivors.push(rule);
-      console.log(`${met ? "met     " : "SURVIVED"} ${rule.section}: ${rule.rule}`);
+      const seconds = ((performance.now() - started) / 1000).toFixed(1).padStart(6);
+      console.log(`${met ? "met     " : "SURVIVED"} ${seconds} s  ${rule.section}: ${rule.rule}`);
       if (!met) console.log(tail(run.output));
     } finally {
       mend();
@@ -207,35 +194,6 @@ async function inTurn<Item>(
     for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(workshop, item);
   });
   await Promise.all(takers);
-}
-
-function document(rules: readonly Rule[], caught: string): string {
-  const rows = rules.map(({ rule, section, test, break: planted }) => {
-    const change =
-      planted.replace.trim() === ""
-        ? `remove ${code(planted.find)}`
-        : `${code(planted.find)} → ${code(planted.replace)}`;
-    return `| ${cell(rule)} | ${cell(section)} | ${cell(test.name)} (\`${test.file}\`) | \`${planted.file}\`: ${change} | ${caught} |`;
-  });
-  return `# Rules and the tests that hold them
-
-Each rule below is held by a test that was proven against a planted break: with this one change in the source
-the test fails, without it it passes. "Caught" says when that was seen: \`yes\` in the whole run that wrote this
-file, else when the entry was written. \`npm run rules\` plants every break again and fails if one survives;
-\`npm run rules -- --write\` also writes this file from \`test/rules/*.json\`.
-
-| rule | section | test | planted break | caught |
-|---|---|---|---|---|
-${rows.join("\n")}
-`;
-}
-
-function code(text: string): string {
-  return `\`${cell(text.replaceAll("`", "ˋ"))}\``;
-}
-
-function cell(text: string): string {
-  return text.replace(/\s+/g, " ").trim().replaceAll("|", "\\|");
 }
 
 function option(name: string): string | undefined {

@@ -1,0 +1,68 @@
+/**
+ * The entries of `test/rules/*.json`: what a rule is, what is wrong with one before anything is run, and the
+ * table made of all. It deliberately proves nothing; `scripts/rules.ts` does. The architecture test holds every
+ * entry to the source, so that a change of the source takes its entries along.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+export interface Rule {
+  readonly rule: string;
+  /** Where the rule is written, e.g. "contract 3". */
+  readonly section: string;
+  readonly test: { readonly file: string; readonly name: string };
+  readonly break: { readonly file: string; readonly find: string; readonly replace: string };
+}
+
+const RULES_FOLDER = "test/rules";
+export const TABLE = "docs/rules.md";
+export function loadRules(): Rule[] {
+  const names = readdirSync(RULES_FOLDER).filter((name) => name.endsWith(".json"));
+  return names.sort().flatMap((name) => JSON.parse(readFileSync(join(RULES_FOLDER, name), "utf8")) as Rule[]);
+}
+
+/** Everything wrong with the entries themselves, before anything is run. */
+export function checkEntries(rules: readonly Rule[]): string[] {
+  const problems: string[] = [];
+  const seen = new Set<string>();
+  for (const { rule, test, break: planted } of rules) {
+    if (seen.has(rule)) problems.push(`two entries for "${rule}"`);
+    seen.add(rule);
+    const count = readFileSync(planted.file, "utf8").split(planted.find).length - 1;
+    if (count !== 1) problems.push(`"${rule}": its line occurs ${count} times in ${planted.file}, not once`);
+    if (planted.find === planted.replace) problems.push(`"${rule}": the break changes nothing`);
+    if (!planted.file.startsWith("src/"))
+      problems.push(`"${rule}": breaks ${planted.file}, which is not in src/`);
+    if (!test.file.startsWith("test/")) problems.push(`"${rule}": ${test.file} is not in test/`);
+  }
+  return problems;
+}
+
+export function document(rules: readonly Rule[], caught: string): string {
+  const rows = rules.map(({ rule, section, test, break: planted }) => {
+    const change =
+      planted.replace.trim() === ""
+        ? `remove ${code(planted.find)}`
+        : `${code(planted.find)} → ${code(planted.replace)}`;
+    return `| ${cell(rule)} | ${cell(section)} | ${cell(test.name)} (\`${test.file}\`) | \`${planted.file}\`: ${change} | ${caught} |`;
+  });
+  return `# Rules and the tests that hold them
+
+Each rule below is held by a test that was proven against a planted break: with this one change in the source
+the test fails, without it it passes. "Caught" says when that was seen: \`yes\` in the whole run that wrote this
+file, else when the entry was written. \`npm run rules\` plants every break again and fails if one survives;
+\`npm run rules -- --write\` also writes this file from \`test/rules/*.json\`.
+
+| rule | section | test | planted break | caught |
+|---|---|---|---|---|
+${rows.join("\n")}
+`;
+}
+
+function code(text: string): string {
+  return `\`${cell(text.replaceAll("`", "ˋ"))}\``;
+}
+
+function cell(text: string): string {
+  return text.replace(/\s+/g, " ").trim().replaceAll("|", "\\|");
+}
