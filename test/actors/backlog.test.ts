@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Clock } from "../../src/clock.ts";
+import { type Clock, systemClock } from "../../src/clock.ts";
 import type { StoreEvent, StoreOptions } from "../../src/contract.ts";
 import { isStoreError } from "../../src/errors.ts";
 import { openStore } from "../../src/index.ts";
@@ -95,6 +95,33 @@ test("commits that outrun a snapshot that works are refused as busy, and taken o
   for (const error of busy) assert.ok(isStoreError(error, "STORE_BUSY"), String(error));
   await store.snapshot();
   await store.session("s0").commitRuntimeState({ ...big(7_777), sessionId: "s0" });
+  await store.close();
+});
+
+test("a commit is refused as busy once four times logBytes wait behind a snapshot at work, and not before", async () => {
+  const held: (() => void)[] = [];
+  let isHolding = true;
+  const clock: Clock = {
+    ...systemClock,
+    turn: (taker, fn) => {
+      if (taker === "worker" && isHolding) held.push(fn);
+      else systemClock.turn(taker, fn);
+    },
+  };
+  const { store } = await openFailing({ logBytes: 4096 }, clock);
+  const send = (seed: number) =>
+    store
+      .session("root")
+      .commitRuntimeState(commit({ checkpoint: checkpoint({ executionState: noise(1000, seed) }) }));
+  let seed = 0;
+  while (store.stats().log.unfoldedBytes < 4 * 4096) await send(seed++);
+  assert.ok(held.length > 0, "a snapshot is at work");
+  await refuses(send(seed), "STORE_BUSY");
+  assert.equal((await store.session("root").loadSession())?.headRevision, seed, "reads go on");
+  isHolding = false;
+  for (const turn of held) turn();
+  await store.snapshot();
+  assert.equal((await send(seed)).headRevision, seed + 1);
   await store.close();
 });
 
