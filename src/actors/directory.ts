@@ -79,9 +79,23 @@ export async function ownDirectoryWithin(
 /** The store id of an existing store, read without the lock. */
 export function readStoreId(vfs: Vfs, root: string): Uint8Array {
   const path = `${root}/format`;
-  const bytes = vfs.stat(root)?.kind === "directory" ? readWhole(vfs, path, 4096) : undefined;
-  if (bytes === undefined) throw storeError("NOT_A_STORE", { path: root }, `${root} holds no Varve store`);
-  return decodeFormat(path, bytes);
+  const names = vfs.stat(root)?.kind === "directory" ? vfs.list(root) : [];
+  if (!names.includes("format")) {
+    if (hasManifest(names)) throw missingFormat(root);
+    throw storeError("NOT_A_STORE", { path: root }, `${root} holds no Varve store`);
+  }
+  const file = vfs.open(path, "read");
+  try {
+    return decodeFormat(path, formatBytes(file));
+  } finally {
+    file.close();
+  }
+}
+
+/** One byte more than a format has, if it is there: a longer file is damaged, however long. */
+function formatBytes(file: VfsFile): Uint8Array {
+  const target = Buffer.alloc(FORMAT_BYTES + 1);
+  return target.subarray(0, file.read(target, 0));
 }
 
 function prepareDirectory(vfs: Vfs, root: string): void {
@@ -171,8 +185,7 @@ function openFormat(vfs: Vfs, path: string, exists: boolean): VfsFile {
 }
 
 function readOrWriteFormat(vfs: Vfs, root: string, file: VfsFile, isNew: boolean): Uint8Array {
-  const target = Buffer.alloc(FORMAT_BYTES + 1);
-  const bytes = target.subarray(0, file.read(target, 0));
+  const bytes = formatBytes(file);
   try {
     return decodeFormat(file.path, bytes);
   } catch (error) {
@@ -212,7 +225,8 @@ function decodeFormat(path: string, source: Uint8Array): Uint8Array {
   const bytes = Buffer.from(source);
   const corrupt = (what: string): StoreError =>
     storeError("CORRUPT", { file: path, offset: 0 }, `${path} is damaged: ${what}`);
-  if (bytes.length !== FORMAT_BYTES) throw corrupt(`it has ${bytes.length} bytes instead of ${FORMAT_BYTES}`);
+  if (bytes.length < FORMAT_BYTES) throw corrupt(`it has ${bytes.length} bytes instead of ${FORMAT_BYTES}`);
+  if (bytes.length > FORMAT_BYTES) throw corrupt(`it has more than ${FORMAT_BYTES} bytes`);
   if (!bytes.subarray(0, 8).equals(MAGIC)) throw corrupt("its magic is wrong");
   if (bytes.readUInt32LE(32) !== crc32(bytes.subarray(0, 32))) throw corrupt("its checksum is wrong");
   const found = bytes.readUInt16LE(8);

@@ -88,6 +88,7 @@ export class Engine {
       services: {
         load: (sessionId) => source.load(sessionId),
         blobKind: (ref) => source.blobKind(ref),
+        damageHiding: (ref, sessionId) => source.damageHiding(ref, sessionId),
         pin: (refs) => this.#collector.pin(refs),
         append: (write) => writer.send({ type: "append", write }),
         after: (settle) => writer.send({ type: "after", settle }),

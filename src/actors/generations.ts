@@ -1,13 +1,14 @@
 /**
  * Which manifest a store goes on from. The newest one counts; if it, or a file it names, is damaged, the
- * older generation is used with its longer log, and that is reported.
+ * older generation is used with its longer log, and that is reported. Where both miss a file, the one that
+ * misses fewer is used without it: damage to one file must not make every session unreadable.
  *
  * 1. Nothing is removed here: what is left over is only known after the tail was replayed.
  */
-import { isStoreError, type StoreError, storeError } from "../errors.ts";
+import { type StoreError, storeError } from "../errors.ts";
 import { type Manifest, manifestNumber, manifestPath, readManifest } from "../snapshot/manifest.ts";
 import { writeManifest } from "../snapshot/publish.ts";
-import { SnapshotView } from "../snapshot/view.ts";
+import { damageOf, SnapshotView } from "../snapshot/view.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import type { LogStart } from "../wal/log.ts";
 
@@ -51,37 +52,53 @@ export function listManifests(vfs: Vfs, root: string): number[] {
     .sort((a, b) => b - a);
 }
 
-/** The generation to open. CORRUPT when no manifest and its files can be read. */
+/** The generation to open. CORRUPT when no manifest can be read. */
 export function chooseGeneration(vfs: Vfs, root: string, storeId: Uint8Array): Generations {
   const numbers = listManifests(vfs, root);
-  const warnings: string[] = [];
-  let first: StoreError | undefined;
-  let chosen: { manifest: Manifest; view: SnapshotView } | undefined;
-  for (const number of numbers) {
-    try {
-      const manifest = readManifest(vfs, root, number, storeId);
-      if (chosen !== undefined)
-        return { ...chosen, previous: manifest, highestNumber: numbers[0] ?? 0, warnings };
-      chosen = { manifest, view: SnapshotView.open(vfs, root, manifest) };
-    } catch (error) {
-      const damage = damageOf(error);
-      if (damage === undefined) {
-        chosen?.view.release();
-        throw error;
-      }
-      first ??= damage;
-      warnings.push(damage.message);
+  const { manifests, damage } = readGenerations(vfs, root, storeId, numbers);
+  const [newest, older] = manifests;
+  if (newest === undefined)
+    throw damage[0] ?? storeError("CORRUPT", { file: `${root}/manifest-000001` }, `${root} has no manifest`);
+  const highestNumber = numbers[0] ?? 0;
+  const chosen = (view: SnapshotView, previous: Manifest | undefined): Generations => {
+    const warnings = [...damage, ...view.unreadable.map((file) => file.damage)].map(({ message }) => message);
+    return { manifest: view.manifest, view, previous, highestNumber, warnings };
+  };
+  const view = SnapshotView.open(vfs, root, newest);
+  if (view.unreadable.length === 0 || older === undefined) return chosen(view, older);
+  try {
+    const other = SnapshotView.open(vfs, root, older);
+    if (other.unreadable.length >= view.unreadable.length) {
+      other.release();
+      return chosen(view, older);
     }
+    damage.push(...view.unreadable.map((file) => file.damage));
+    view.release();
+    return chosen(other, undefined);
+  } catch (error) {
+    view.release();
+    throw error;
   }
-  if (chosen !== undefined)
-    return { ...chosen, previous: undefined, highestNumber: numbers[0] ?? 0, warnings };
-  throw first ?? storeError("CORRUPT", { file: `${root}/manifest-000001` }, `${root} has no manifest`);
 }
 
-/** Damage that the older generation may not share; undefined for what is not for us to work around. */
-function damageOf(error: unknown): StoreError | undefined {
-  if (isStoreError(error, "CORRUPT")) return error;
-  if (!isStoreError(error, "STORE_IO") || error.errno !== "ENOENT") return undefined;
-  const { path } = error;
-  return storeError("CORRUPT", { file: path }, `${path} is missing; restore it from a copy`, error);
+/** The two newest manifests that can be read, and what is wrong with those in front of them. */
+function readGenerations(
+  vfs: Vfs,
+  root: string,
+  storeId: Uint8Array,
+  numbers: readonly number[],
+): { manifests: Manifest[]; damage: StoreError[] } {
+  const manifests: Manifest[] = [];
+  const damage: StoreError[] = [];
+  for (const number of numbers) {
+    try {
+      manifests.push(readManifest(vfs, root, number, storeId));
+    } catch (error) {
+      const found = damageOf(error);
+      if (found === undefined) throw error;
+      damage.push(found);
+    }
+    if (manifests.length === 2) break;
+  }
+  return { manifests, damage };
 }

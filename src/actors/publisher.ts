@@ -20,6 +20,7 @@ import { createWorkPool, type WorkPool } from "../snapshot/pool.ts";
 import { type Listing, listStore, removable } from "../snapshot/retention.ts";
 import type { Edit, Marks, PublishOutput, SweepOutput } from "../snapshot/tasks.ts";
 import { SnapshotView } from "../snapshot/view.ts";
+import type { Vfs } from "../vfs/vfs.ts";
 import type { Log, LogStart } from "../wal/log.ts";
 import { Exclusive } from "./exclusive.ts";
 import type { Generations } from "./generations.ts";
@@ -245,7 +246,7 @@ export class Publisher {
     const { options, root } = this.#parts;
     const old = this.#view;
     try {
-      this.#view = SnapshotView.open(options.vfs, root, next, old);
+      this.#view = openPublished(options.vfs, root, next, old);
     } catch (error) {
       // It is published, but we cannot read it: only a new owner can go on.
       throw this.#poison(toStoreError(error));
@@ -282,6 +283,16 @@ export class Publisher {
       this.#parts.options.onEvent({ type: "snapshotFailed", error: toStoreError(error) });
     }
   }
+}
+
+/** The view of a manifest just published; what was unreadable before may stay so. */
+function openPublished(vfs: Vfs, root: string, manifest: Manifest, old: SnapshotView): SnapshotView {
+  const view = SnapshotView.open(vfs, root, manifest, old);
+  const known = new Set(old.unreadable.map(({ number }) => number));
+  const isNew = view.unreadable.find(({ number }) => !known.has(number));
+  if (isNew === undefined) return view;
+  view.release();
+  throw isNew.damage;
 }
 
 export interface SweepResult {

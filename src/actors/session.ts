@@ -10,7 +10,7 @@
  *    Only when a record was appended and cannot be applied is the whole store poisoned.
  */
 import { type ActorRefFrom, fromTransition } from "xstate";
-import { type StoreError, storeError, toStoreError } from "../errors.ts";
+import { isStoreError, type StoreError, storeError, toStoreError } from "../errors.ts";
 import type { BlobRef } from "../ids.ts";
 import { apply } from "../session/apply.ts";
 import { type CommitPlanOptions, needs, planCommit } from "../session/plan.ts";
@@ -33,6 +33,8 @@ export interface SessionServices {
   /** The session's durable state from snapshot and log. Throws CORRUPT. */
   load(sessionId: string): SessionState;
   blobKind(ref: BlobRef): BlobKind | undefined;
+  /** The damage behind which a blob may lie that was not found, if there is any. */
+  damageHiding(ref: BlobRef, sessionId: string): StoreError | undefined;
   /** Tells a running gc that these blobs are named by a commit; called before their existence is tested. */
   pin(refs: readonly BlobRef[]): void;
   append(write: Write): void;
@@ -109,7 +111,10 @@ export class SessionCell {
       prepared,
       this.#services.planOptions,
     );
-    if (plan.kind === "refused") return this.#answerAfter(() => reply.reject(plan.error), reply);
+    if (plan.kind === "refused") {
+      const error = this.#refusal(plan.error);
+      return this.#answerAfter(() => reply.reject(error), reply);
+    }
     if (plan.kind === "replayed") return this.#answerAfter(() => reply.resolve(plan.result), reply);
     this.#services.pin([prepared.checkpointRef]);
     this.#services.committed();
@@ -148,6 +153,12 @@ export class SessionCell {
     }
     this.#planned = next;
     this.#services.changed(this);
+  }
+
+  /** A blob behind damage is not missing: nobody knows. */
+  #refusal(error: StoreError): StoreError {
+    if (!isStoreError(error, "BLOB_MISSING")) return error;
+    return this.#services.damageHiding(error.ref as BlobRef, this.sessionId) ?? error;
   }
 
   /** From the last answer on the session may leave memory. */

@@ -15,7 +15,7 @@ import type {
   SessionCheckpoint,
   ToolState,
 } from "../session/types.ts";
-import type { SnapshotView } from "../snapshot/view.ts";
+import { ofSession, type SnapshotView } from "../snapshot/view.ts";
 import type { BlobTail, Tail } from "./tail.ts";
 
 export interface SourceParts {
@@ -47,14 +47,16 @@ export class Source {
   /** The durable state of a session: its head and pages, then its records beyond the snapshot. */
   load(sessionId: string): SessionState {
     const { receiptsKept, tail } = this.#parts;
-    const olderReceipts = () => this.view.receipts(sessionId);
-    let state =
-      this.view.loadState(sessionId, receiptsKept, olderReceipts) ?? emptySession(sessionId, receiptsKept);
-    tail.forEachRecord(sessionId, (lsn, segment, offset) => {
-      if (lsn <= state.lastLsn) return;
-      state = this.#applyAt(state, lsn, segment, offset);
+    return naming(sessionId, () => {
+      const olderReceipts = () => naming(sessionId, () => this.view.receipts(sessionId));
+      let state =
+        this.view.loadState(sessionId, receiptsKept, olderReceipts) ?? emptySession(sessionId, receiptsKept);
+      tail.forEachRecord(sessionId, (lsn, segment, offset) => {
+        if (lsn <= state.lastLsn) return;
+        state = this.#applyAt(state, lsn, segment, offset);
+      });
+      return state;
     });
-    return state;
   }
 
   /** A record of the log; CORRUPT with file and offset when it cannot be decoded. */
@@ -103,13 +105,20 @@ export class Source {
     }
   }
 
-  /** Whether a blob exists, and as what. A condemned one does not, unless the log has it anew. */
+  /** Whether a blob can be read, and as what. A condemned one cannot, unless the log has it anew. */
   blobKind(ref: BlobRef): BlobKind | undefined {
     const inTail = this.#parts.tail.blob(ref);
     if (inTail !== undefined) return inTail.kind;
     if (this.#parts.isCondemned(ref)) return undefined;
     const kind = this.view.blobInfo(ref)?.kind;
     return kind === "page" ? undefined : kind;
+  }
+
+  /** The damage behind which a blob may lie that `blobKind` does not know. */
+  damageHiding(ref: BlobRef, sessionId: string): StoreError | undefined {
+    if (this.#parts.isCondemned(ref)) return undefined;
+    const damage = this.view.damageHiding(ref);
+    return damage === undefined ? undefined : ofSession(damage, sessionId);
   }
 
   /** Canonical bytes of a blob, verified against its ref; undefined if it is nowhere. */
@@ -135,26 +144,31 @@ export class Source {
     return bytes;
   }
 
-  /** The checkpoint of a head with its values. A missing blob is BLOB_MISSING, never an absent value. */
+  /**
+   * The checkpoint of a head with its values. A missing blob is BLOB_MISSING, never an absent value; one that
+   * lies behind damage is CORRUPT.
+   */
   hydrate(sessionId: string, head: HeadState): HydratedSessionCheckpoint {
-    const manifest = head.manifest ?? this.#need(head.checkpointRef, "manifest", sessionId);
-    // Everything below was checked when it was accepted and is verified by hash: decoded edges.
-    const checkpoint: HydratedSessionCheckpoint = decodeValue(manifest) as SessionCheckpoint;
-    const { toolState, pluginSnapshot, executionState } = head.refs;
-    if (toolState !== undefined) {
-      checkpoint.toolState = decodeValue(this.#need(toolState, "toolState", sessionId)) as ToolState;
-    }
-    if (pluginSnapshot !== undefined) {
-      checkpoint.pluginSnapshot = decodeValue(
-        this.#need(pluginSnapshot, "pluginSnapshot", sessionId),
-      ) as PluginSessionSnapshot;
-    }
-    if (executionState !== undefined) {
-      checkpoint.executionState = decodeValue(
-        this.#need(executionState, "executionState", sessionId),
-      ) as Uint8Array;
-    }
-    return checkpoint;
+    return naming(sessionId, () => {
+      const manifest = head.manifest ?? this.#need(head.checkpointRef, "manifest", sessionId);
+      // Everything below was checked when it was accepted and is verified by hash: decoded edges.
+      const checkpoint: HydratedSessionCheckpoint = decodeValue(manifest) as SessionCheckpoint;
+      const { toolState, pluginSnapshot, executionState } = head.refs;
+      if (toolState !== undefined) {
+        checkpoint.toolState = decodeValue(this.#need(toolState, "toolState", sessionId)) as ToolState;
+      }
+      if (pluginSnapshot !== undefined) {
+        checkpoint.pluginSnapshot = decodeValue(
+          this.#need(pluginSnapshot, "pluginSnapshot", sessionId),
+        ) as PluginSessionSnapshot;
+      }
+      if (executionState !== undefined) {
+        checkpoint.executionState = decodeValue(
+          this.#need(executionState, "executionState", sessionId),
+        ) as Uint8Array;
+      }
+      return checkpoint;
+    });
   }
 
   #need(ref: BlobRef, component: BlobKind, sessionId: string): Uint8Array {
@@ -165,5 +179,15 @@ export class Source {
       { ref, component, sessionId },
       `the ${component} of session "${sessionId}" (blob ${ref}) is missing from the store`,
     );
+  }
+}
+
+/** Damage that a session meets is told with its id, wherever it lies. */
+function naming<Value>(sessionId: string, work: () => Value): Value {
+  try {
+    return work();
+  } catch (error) {
+    if (isStoreError(error, "CORRUPT") && error.sessionId === undefined) throw ofSession(error, sessionId);
+    throw error;
   }
 }

@@ -35,12 +35,23 @@ export function openView(vfs: Vfs, root: string): StoreView {
     const before = newest(vfs, root);
     try {
       const view = readView(vfs, root);
-      if (newest(vfs, root) === before || attempt === MAX_ATTEMPTS) return view;
+      if (newest(vfs, root) === before) return view;
+      // The owner has gone on meanwhile; what is missing from the view may just be gone.
+      if (attempt === MAX_ATTEMPTS && view.source.view.unreadable.length === 0) return view;
       view.release();
+      if (attempt === MAX_ATTEMPTS) refuseRestless(root);
     } catch (error) {
       if (attempt === MAX_ATTEMPTS || newest(vfs, root) === before) throw error;
     }
   }
+}
+
+function refuseRestless(root: string): never {
+  throw storeError(
+    "VIEW_EXPIRED",
+    { file: root },
+    `the owner of ${root} changes it faster than it can be read; try again`,
+  );
 }
 
 function newest(vfs: Vfs, root: string): number {

@@ -34,8 +34,11 @@ export function checkTail(vfs: Vfs, view: SnapshotView): VerifyProblem[] {
       let state = view.loadState(sessionId, 0, () => []) ?? emptySession(sessionId, 0);
       for (placed of records) if (placed.lsn > state.lastLsn) state = apply(state, placed.record, placed.lsn);
       for (const ref of refsOf(state)) {
-        if (!tail.blobs.has(ref) && view.blobInfo(ref) === undefined)
-          throw new Error(`blob ${ref} is neither in the log nor in a pack`);
+        if (tail.blobs.has(ref) || view.blobInfo(ref) !== undefined) continue;
+        const damage = view.damageHiding(ref);
+        if (damage === undefined) throw new Error(`blob ${ref} is neither in the log nor in a pack`);
+        const { file, offset, code, message } = damage;
+        problems.push({ file, ...(offset === undefined ? {} : { offset }), sessionId, code, message });
       }
     } catch (error) {
       // What the snapshot itself cannot give was reported with its own file and place.

@@ -14,7 +14,7 @@ import { headsPath, manifestPath, packPath, readManifest } from "./manifest.ts";
 import { PackReader } from "./pack.ts";
 import { countItems, pagesOf, readItems } from "./pages.ts";
 import type { CheckInput } from "./tasks.ts";
-import { SnapshotView } from "./view.ts";
+import { damageOf, SnapshotView } from "./view.ts";
 
 export function checkSnapshot(vfs: Vfs, { root, manifest }: CheckInput): VerifyProblem[] {
   const problems = new Problems();
@@ -73,6 +73,7 @@ function checkHeads(vfs: Vfs, { root, manifest }: CheckInput, problems: Problems
   }
 }
 
+/** Damaged files are reported and the view is without them; what cannot be read now must be reported too. */
 function openUnlessReported(
   vfs: Vfs,
   { root, manifest }: CheckInput,
@@ -113,9 +114,16 @@ export class Problems {
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       const session = sessionId === undefined ? {} : { sessionId };
-      if (isStoreError(error, "CORRUPT")) {
-        const offset = error.offset === undefined ? {} : { offset: error.offset };
-        this.found.push({ file: error.file, ...offset, ...session, code: error.code, message });
+      const damage = damageOf(error);
+      if (damage !== undefined) {
+        const offset = damage.offset === undefined ? {} : { offset: damage.offset };
+        this.found.push({
+          file: damage.file,
+          ...offset,
+          ...session,
+          code: damage.code,
+          message: damage.message,
+        });
       } else {
         this.found.push({ file, ...session, code: isStoreError(error) ? error.code : "CORRUPT", message });
       }

@@ -28,6 +28,7 @@ export const DIGEST_BYTES = 32;
 export function mark(vfs: Vfs, { root, manifest }: MarkInput): Marks {
   const view = SnapshotView.open(vfs, root, manifest);
   try {
+    view.refuseUnreadable();
     const bits = new MarkBits(view.packs);
     let rootCount = 0;
     for (const stored of currentHeads(view)) {
@@ -164,6 +165,7 @@ function sliceUp(packs: readonly FileEntry[], hasDead: (pack: FileEntry) => bool
 export function sweep(vfs: Vfs, { root, manifest, packs, live: marked, used }: SweepInput): SweepOutput {
   const view = SnapshotView.open(vfs, root, manifest);
   try {
+    view.refuseUnreadable();
     const swept = view.packs.filter((pack) => packs.includes(pack.number));
     const live = withUsed(swept, marked, used);
     const dead = deadEntries(swept, live);

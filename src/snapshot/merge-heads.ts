@@ -1,8 +1,10 @@
 /**
  * Heads files in layers: a fold's new heads are merged with the newest files as long as those are not more
  * than twice as large, so sizes grow geometrically and a head is rewritten a logarithmic number of times.
- * Deletion markers are kept for ever: an id is used once.
+ * Deletion markers are kept for ever: an id is used once. A file that is damaged is left as it is, and what
+ * lies above it is written without it: damage to one session must not end the snapshots of the others.
  */
+import { isStoreError } from "../errors.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import { compareIds, type HeadBytes, HeadsFileWriter } from "./heads-file.ts";
 import { type FileEntry, headsPath } from "./manifest.ts";
@@ -27,24 +29,34 @@ export function writeMergedHeads(
 ): MergedHeads {
   const files = [...view.manifest.heads];
   if (heads.length === 0) return { newFiles: [], heads: files, nextFile };
-  let count = heads.length;
-  const merged = new Set<number>();
-  for (
-    let newest = files.at(-1);
-    newest !== undefined && newest.count <= MERGE_RATIO * count;
-    newest = files.at(-1)
-  ) {
-    count += newest.count;
-    merged.add(newest.number);
-    files.pop();
+  const merged = mergeable(view, heads.length);
+  const below = files.filter((file) => !merged.has(file.number));
+  try {
+    return writeFile(vfs, view, [heads.values(), ...scansOf(view, merged)], below, nextFile);
+  } catch (error) {
+    if (merged.size === 0 || !isStoreError(error, "CORRUPT")) throw error;
+    return writeFile(vfs, view, [heads.values()], files, nextFile);
   }
-  return writeFile(vfs, view, [heads.values(), ...scansOf(view, merged)], files, nextFile);
+}
+
+/** Numbers of the newest files that so many new heads are merged with. */
+function mergeable(view: SnapshotView, newHeads: number): Set<number> {
+  const unreadable = new Set(view.unreadable.map((file) => file.number));
+  const merged = new Set<number>();
+  let count = newHeads;
+  for (const file of view.manifest.heads.toReversed()) {
+    if (file.count > MERGE_RATIO * count || unreadable.has(file.number)) break;
+    count += file.count;
+    merged.add(file.number);
+  }
+  return merged;
 }
 
 /** One heads file instead of all: shadowed heads and their bytes are gone. */
 export function mergeHeads(vfs: Vfs, { root, manifest }: MergeHeadsInput): Edit {
   const view = SnapshotView.open(vfs, root, manifest);
   try {
+    view.refuseUnreadable();
     const all = new Set(manifest.heads.map((file) => file.number));
     const { newFiles, heads, nextFile } = writeFile(vfs, view, scansOf(view, all), [], manifest.nextFile);
     const { packs, log, deadBytes } = manifest;

@@ -1,7 +1,8 @@
 /**
  * Collects the values of a fold, new blobs and new pages, and writes them as one pack, together with small
- * older packs when there are too many of them. Also estimates what died.
+ * older packs when there are too many of them. Also estimates what died. A damaged old pack is left as it is.
  */
+import { isStoreError } from "../errors.ts";
 import { type BlobRef, refToBytes } from "../ids.ts";
 import { MAX_SMALL_PACKS, SMALL_PACK_BYTES } from "../limits.ts";
 import type { BlobKind } from "../session/record.ts";
@@ -96,14 +97,26 @@ export class PackBuilder {
 
   /** `leftAlone` are packs that a running gc has marked: merged, they would be lost to its marks. */
   finish(nextFile: number, leftAlone: readonly number[]): PackedFiles {
-    const { manifest, root } = this.#view;
+    const { manifest } = this.#view;
     // Before anything is written: it reads the old packs, and a fold that fails leaves no file.
     const deadBytes = this.#droppedBytes();
+    const unreadable = this.#view.unreadable.map((file) => file.number);
     const small = manifest.packs.filter(
-      ({ bytes, number }) => bytes < SMALL_PACK_BYTES && !leftAlone.includes(number),
+      ({ bytes, number }) =>
+        bytes < SMALL_PACK_BYTES && !leftAlone.includes(number) && !unreadable.includes(number),
     );
-    const merged =
-      small.length >= MAX_SMALL_PACKS ? new Set(small.map((pack) => pack.number)) : new Set<number>();
+    const merged = new Set(small.length >= MAX_SMALL_PACKS ? small.map((pack) => pack.number) : []);
+    try {
+      return this.#write(nextFile, merged, deadBytes);
+    } catch (error) {
+      if (merged.size === 0 || !isStoreError(error, "CORRUPT")) throw error;
+      return this.#write(nextFile, new Set(), deadBytes);
+    }
+  }
+
+  /** One pack of the new values and of those of the packs in `merged`. */
+  #write(nextFile: number, merged: ReadonlySet<number>, deadBytes: number): PackedFiles {
+    const { manifest, root } = this.#view;
     const kept = manifest.packs.filter((pack) => !merged.has(pack.number));
     if (this.#values.size === 0 && merged.size === 0)
       return { newFiles: [], packs: kept, nextFile, deadBytes };

@@ -5,9 +5,11 @@
  *
  * 1. A newer file shadows an older one. Where a newer file's block is damaged, older files are not asked.
  * 2. Absent is an answer only after every file that could have it was read; anything else throws.
+ * 3. A file that is damaged or missing hides what lies in it and nothing else: a view opens without it, a
+ *    value is looked for in every other pack first, and what may lie in it is CORRUPT, never absent.
  */
 import { assert } from "../assert.ts";
-import { isStoreError, storeError } from "../errors.ts";
+import { isStoreError, type StoreErrorOf, storeError } from "../errors.ts";
 import { type BlobRef, refToBytes } from "../ids.ts";
 import type { Receipt, SessionState } from "../session/state.ts";
 import type { Vfs } from "../vfs/vfs.ts";
@@ -23,19 +25,27 @@ interface Shared<Reader> {
   users: number;
 }
 
+/** A file of the manifest that cannot be read, and why. */
+export interface UnreadableFile {
+  readonly number: number;
+  readonly damage: StoreErrorOf<"CORRUPT">;
+}
+
+type Slot<Reader> = Shared<Reader> | UnreadableFile;
+
 export class SnapshotView {
   readonly manifest: Manifest;
   readonly root: string;
-  readonly #heads: readonly Shared<HeadsFileReader>[];
-  readonly #packs: readonly Shared<PackReader>[];
+  readonly #heads: readonly Slot<HeadsFileReader>[];
+  readonly #packs: readonly Slot<PackReader>[];
   #users = 1;
 
   /** Use `open`. */
   constructor(
     root: string,
     manifest: Manifest,
-    heads: readonly Shared<HeadsFileReader>[],
-    packs: readonly Shared<PackReader>[],
+    heads: readonly Slot<HeadsFileReader>[],
+    packs: readonly Slot<PackReader>[],
   ) {
     this.root = root;
     this.manifest = manifest;
@@ -43,22 +53,25 @@ export class SnapshotView {
     this.#packs = packs;
   }
 
-  /** Opens every file of the manifest, sharing those that `previous` has open. Throws CORRUPT or STORE_IO. */
+  /**
+   * Opens every file of the manifest that can be read, sharing those that `previous` has open; the others are
+   * `unreadable`. Throws STORE_IO, or FORMAT_UNSUPPORTED.
+   */
   static open(vfs: Vfs, root: string, manifest: Manifest, previous?: SnapshotView): SnapshotView {
     const opened: Shared<HeadsFileReader | PackReader>[] = [];
     const open = <Reader extends HeadsFileReader | PackReader>(
       entries: readonly FileEntry[],
-      known: readonly Shared<Reader>[],
+      known: readonly Slot<Reader>[],
       make: (entry: FileEntry) => Reader,
-    ): Shared<Reader>[] =>
+    ): Slot<Reader>[] =>
       entries.map((entry) => {
-        const shared = known.find(({ reader }) => reader.number === entry.number) ?? {
-          reader: make(entry),
-          users: 0,
-        };
-        shared.users++;
-        opened.push(shared);
-        return shared;
+        const slot =
+          readable(known).find(({ reader }) => reader.number === entry.number) ??
+          openSlot(entry.number, () => make(entry));
+        if (isUnreadable(slot)) return slot;
+        slot.users++;
+        opened.push(slot);
+        return slot;
       });
     const { storeId } = manifest;
     try {
@@ -88,21 +101,36 @@ export class SnapshotView {
   release(): void {
     assert(this.#users > 0, "a view is released once");
     if (--this.#users > 0) return;
-    for (const shared of [...this.#heads, ...this.#packs]) unshare(shared);
+    for (const shared of [...readable(this.#heads), ...readable(this.#packs)]) unshare(shared);
   }
 
-  /** Heads files, newest first. */
+  /** Heads files that can be read, newest first. */
   get headsFiles(): HeadsFileReader[] {
-    return this.#heads.map(({ reader }) => reader).reverse();
+    return readable(this.#heads)
+      .map(({ reader }) => reader)
+      .reverse();
   }
-  /** Packs, newest first. */
+  /** Packs that can be read, newest first. */
   get packs(): PackReader[] {
-    return this.#packs.map(({ reader }) => reader).reverse();
+    return readable(this.#packs)
+      .map(({ reader }) => reader)
+      .reverse();
+  }
+  /** Files of the manifest that are damaged or missing. */
+  get unreadable(): UnreadableFile[] {
+    return [...this.#heads, ...this.#packs].filter(isUnreadable);
+  }
+
+  /** For work that must have seen everything. */
+  refuseUnreadable(): void {
+    const [first] = this.unreadable;
+    if (first !== undefined) throw first.damage;
   }
 
   head(sessionId: string): StoredHead | undefined {
-    for (const file of this.headsFiles) {
-      const head = file.get(sessionId);
+    for (const slot of this.#heads.toReversed()) {
+      if (isUnreadable(slot)) throw ofSession(slot.damage, sessionId);
+      const head = slot.reader.get(sessionId);
       if (head !== undefined) return head;
     }
     return undefined;
@@ -140,18 +168,23 @@ export class SnapshotView {
     }
   }
 
-  /** What a blob is, and the bytes it takes in its pack. */
+  /** What a blob is, and the bytes it takes in its pack; undefined if no pack that can be read has it. */
   blobInfo(ref: BlobRef): { readonly kind: PackKind; readonly storedBytes: number } | undefined {
-    const found = this.#find(ref);
-    return found === undefined
-      ? undefined
-      : { kind: found.entry.kind, storedBytes: found.entry.place.length };
+    const { value } = this.#search(ref, (_pack, { kind, place }) => ({ kind, storedBytes: place.length }));
+    return value;
+  }
+
+  /** Of a blob that `blobInfo` does not know: the damage behind which it may lie. */
+  damageHiding(ref: BlobRef): StoreErrorOf<"CORRUPT"> | undefined {
+    const { value, damage } = this.#search(ref, () => true);
+    return value === undefined ? damage : undefined;
   }
 
   /** The raw value, verified by its hash; undefined if no pack has it. */
   readBlob(ref: BlobRef): Uint8Array | undefined {
-    const found = this.#find(ref);
-    return found?.pack.read(found.entry);
+    const { value, damage } = this.#search(ref, (pack, entry) => pack.read(entry));
+    if (value === undefined && damage !== undefined) throw damage;
+    return value;
   }
 
   /** A page or blob that a head names, so its absence is damage. */
@@ -161,12 +194,7 @@ export class SnapshotView {
       if (bytes !== undefined) return bytes;
     } catch (error) {
       if (!isStoreError(error, "CORRUPT")) throw error;
-      throw storeError(
-        "CORRUPT",
-        { file: error.file, offset: error.offset ?? 0, sessionId },
-        error.message,
-        error,
-      );
+      throw ofSession(error, sessionId);
     }
     throw corruptFile(
       `${this.root}/blobs`,
@@ -178,6 +206,7 @@ export class SnapshotView {
 
   /** Sessions by last commit, newest first, each once, behind `after`. Deleted ones included. */
   *list(after?: ListKey): Generator<ListKey> {
+    for (const slot of this.#heads) if (isUnreadable(slot)) throw slot.damage;
     const files = this.headsFiles;
     const lists = files.map((file) => file.list(after));
     const fronts = lists.map((list) => list.next().value as ListKey | undefined);
@@ -196,14 +225,57 @@ export class SnapshotView {
     }
   }
 
-  #find(ref: BlobRef): { pack: PackReader; entry: PackEntry } | undefined {
+  /** What `take` makes of a value in the first pack where that succeeds, and the first damage met before. */
+  #search<Value>(
+    ref: BlobRef,
+    take: (pack: PackReader, entry: PackEntry) => Value,
+  ): { readonly value?: Value; readonly damage: StoreErrorOf<"CORRUPT"> | undefined } {
     const digest = refToBytes(ref);
+    let damage: StoreErrorOf<"CORRUPT"> | undefined;
     for (const pack of this.packs) {
-      const entry = pack.find(digest);
-      if (entry !== undefined) return { pack, entry };
+      try {
+        const entry = pack.find(digest);
+        if (entry !== undefined) return { value: take(pack, entry), damage };
+      } catch (error) {
+        if (!isStoreError(error, "CORRUPT")) throw error;
+        damage ??= error;
+      }
     }
-    return undefined;
+    return { damage: damage ?? this.#packs.find(isUnreadable)?.damage };
   }
+}
+
+function isUnreadable(slot: Slot<unknown>): slot is UnreadableFile {
+  return "damage" in slot;
+}
+
+function readable<Reader>(slots: readonly Slot<Reader>[]): Shared<Reader>[] {
+  return slots.filter((slot): slot is Shared<Reader> => !isUnreadable(slot));
+}
+
+function openSlot<Reader>(number: number, make: () => Reader): Slot<Reader> {
+  try {
+    return { reader: make(), users: 0 };
+  } catch (error) {
+    const damage = damageOf(error);
+    if (damage === undefined) throw error;
+    return { number, damage };
+  }
+}
+
+/** A file that is damaged or missing, as opposed to one that cannot be read now. */
+export function damageOf(error: unknown): StoreErrorOf<"CORRUPT"> | undefined {
+  if (isStoreError(error, "CORRUPT")) return error;
+  if (!isStoreError(error, "STORE_IO") || error.errno !== "ENOENT") return undefined;
+  const { path } = error;
+  return storeError("CORRUPT", { file: path }, `${path} is missing; restore it from a copy`, error);
+}
+
+/** The damage as it is told to a session that it meets. */
+export function ofSession(damage: StoreErrorOf<"CORRUPT">, sessionId: string): StoreErrorOf<"CORRUPT"> {
+  const { file, offset, message } = damage;
+  const place = offset === undefined ? { file } : { file, offset };
+  return storeError("CORRUPT", { ...place, sessionId }, message, damage);
 }
 
 function unshare(shared: Shared<HeadsFileReader | PackReader>): void {

@@ -100,6 +100,8 @@ export function readLast(place: LogPlace, last: ChainLink, tail: Tail | undefine
   });
   if (end.unknownType !== undefined) throw unknownType(path, end.offset, end.unknownType);
   const remains = scanRemains(image, seed, end.offset);
+  if (remains.durable <= end.lsn && tail !== undefined && tail.lsn > end.lsn && tail.segment > header.number)
+    throw lostSuccessor(place, header.number + 1, tail);
   const verdict = decide(end, remains, tail);
   if (verdict.kind === "corrupt") throw corrupt(path, end.offset, verdict.reason);
   const behind = readUnlinked(place, last, end.lsn, tail);
@@ -119,6 +121,16 @@ export function readLast(place: LogPlace, last: ChainLink, tail: Tail | undefine
     torn: [...torn, ...behind.torn],
     unlinked: behind.numbers,
   };
+}
+
+/** TAIL proves records in a later segment, and the next one is not linked: that one is damaged, not ours. */
+function lostSuccessor(place: LogPlace, number: number, tail: Tail): Error {
+  const path = segmentPath(place, number);
+  const proof = `TAIL proves LSN ${tail.lsn} durable in segment ${tail.segment}`;
+  const head = readHead(place, number);
+  if (head.kind === "missing") return corrupt(path, undefined, `it is missing, and ${proof}`);
+  if (head.kind === "bad") return corrupt(path, 0, `${head.reason}, and ${proof}`);
+  return corrupt(path, SEGMENT_HEADER_BYTES, `its LINK does not verify, and ${proof}`);
 }
 
 interface Unlinked {

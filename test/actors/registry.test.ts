@@ -64,6 +64,7 @@ function startRegistry(maxResidentBytes: number) {
     services: {
       load: (sessionId) => emptySession(sessionId, 10),
       blobKind: () => undefined,
+      damageHiding: () => undefined,
       pin: () => undefined,
       append: (write) => {
         write.lsn = ++lastLsn;

@@ -41,6 +41,7 @@ class Rig {
         return emptySession(sessionId, 10);
       },
       blobKind: () => undefined,
+      damageHiding: () => undefined,
       pin: () => undefined,
       append: (write) => this.#append(write),
       after: (settle) => {

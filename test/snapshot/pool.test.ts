@@ -118,8 +118,11 @@ test("an error of a task crosses from its thread with code, fields and message",
   const gone = { ...manifest, packs: [{ number: 99, bytes: 1, count: 1 }] };
   await assert.rejects(
     pool.run("mark", { root, manifest: gone }),
-    (error) =>
-      isStoreError(error, "STORE_IO") && error.errno === "ENOENT" && error.path.endsWith("000099.pack"),
+    (error) => isStoreError(error, "CORRUPT") && error.file.endsWith("000099.pack"),
+  );
+  await assert.rejects(
+    pool.run("remove", { paths: [`${root}/heads`] }),
+    (error) => isStoreError(error, "STORE_IO") && error.path === `${root}/heads`,
   );
 });
 

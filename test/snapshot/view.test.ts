@@ -3,9 +3,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isStoreError } from "../../src/errors.ts";
 import type { BlobRef } from "../../src/ids.ts";
+import { mark } from "../../src/snapshot/collect.ts";
 import type { ListKey } from "../../src/snapshot/heads-file.ts";
 import { headsPath, packPath } from "../../src/snapshot/manifest.ts";
 import { SnapshotView } from "../../src/snapshot/view.ts";
+import { withFaults } from "../../src/vfs/fault.ts";
 import type { Vfs } from "../../src/vfs/vfs.ts";
 import { append, blobRecord, corruptionOf, flipBit, node, ROOT, SnapshotFixture, value } from "./fixture.ts";
 
@@ -147,13 +149,66 @@ test("a view that cannot be opened closes what it had opened", async () => {
   const fixture = await SnapshotFixture.create();
   fixture.commit("a");
   await fixture.snapshot();
-  const vfs = countingOpens(fixture.vfs, new Map());
-  fixture.vfs.remove(packPath(ROOT, fixture.manifest.packs[0]?.number ?? 0));
+  const faulty = withFaults(fixture.vfs, [{ operation: "open", path: /\.pack$/, errno: "EMFILE" }]);
+  const vfs = countingOpens(faulty, new Map());
   assert.throws(
     () => SnapshotView.open(vfs, ROOT, fixture.manifest),
-    (error) => isStoreError(error, "STORE_IO") && error.errno === "ENOENT",
+    (error) => isStoreError(error, "STORE_IO") && error.errno === "EMFILE",
   );
   assert.equal(vfs.openFiles(), 0);
+});
+
+test("a missing pack hides what lies in it and nothing else: never absent, never gone with a gc", async () => {
+  const fixture = await SnapshotFixture.create();
+  const [lost, kept] = [blobRecord({ tools: { a: 1 } }, "toolState"), blobRecord({ tools: {} }, "toolState")];
+  fixture.append(lost);
+  fixture.commit("a");
+  await fixture.snapshot();
+  fixture.append(kept);
+  fixture.commit("b");
+  await fixture.snapshot();
+  const [first] = fixture.manifest.packs;
+  const missing = packPath(ROOT, first?.number ?? 0);
+  fixture.vfs.remove(missing);
+  fixture.read((view) => {
+    assert.deepEqual(
+      view.unreadable.map(({ damage }) => damage.file),
+      [missing],
+    );
+    assert.ok(view.readBlob(kept.ref));
+    assert.equal(view.blobInfo(kept.ref)?.kind, "toolState");
+    assert.equal(view.damageHiding(kept.ref), undefined);
+    assert.equal(corruptionOf(() => void view.readBlob(lost.ref))?.file, missing);
+    assert.equal(view.blobInfo(lost.ref), undefined);
+    assert.equal(view.damageHiding(lost.ref)?.file, missing);
+    assert.equal(view.head("a")?.head?.revision, 1);
+  });
+  const marking = { root: ROOT, manifest: fixture.manifest };
+  assert.equal(corruptionOf(() => void mark(fixture.vfs, marking))?.file, missing);
+});
+
+test("a missing heads file hides every session that no newer one has", async () => {
+  const fixture = await SnapshotFixture.create();
+  for (let index = 0; index < 30; index++) fixture.commit(`s${index}`);
+  await fixture.snapshot();
+  fixture.commit("s3");
+  await fixture.snapshot();
+  const [older = 0, newer = 0] = fixture.manifest.heads.map((file) => file.number);
+  fixture.vfs.rename(headsPath(ROOT, older), "/aside");
+  fixture.read((view) => {
+    assert.equal(view.head("s3")?.head?.revision, 2);
+    for (const sessionId of ["s4", "nobody"]) {
+      const corruption = corruptionOf(() => view.head(sessionId));
+      assert.deepEqual([corruption?.file, corruption?.sessionId], [headsPath(ROOT, older), sessionId]);
+    }
+    assert.equal(corruptionOf(() => void [...view.list()])?.file, headsPath(ROOT, older));
+  });
+  fixture.vfs.rename("/aside", headsPath(ROOT, older));
+  fixture.vfs.remove(headsPath(ROOT, newer));
+  fixture.read((view) => {
+    const corruption = corruptionOf(() => view.head("s4"));
+    assert.equal(corruption?.file, headsPath(ROOT, newer), "it may have shadowed the older head");
+  });
 });
 
 function countingOpens(vfs: Vfs, opens: Map<string, number>): Vfs & { openFiles(): number } {

@@ -17,8 +17,8 @@ import { GROUP_END_BYTES, imageOf, saltSeed } from "../../src/wal/frame.ts";
 import { scanRemains } from "../../src/wal/scan.ts";
 import { FIRST_DATA_AT, SEGMENT_HEADER_BYTES, saltField } from "../../src/wal/segment.ts";
 import { newestTail, readTail } from "../../src/wal/tail.ts";
+import type { ImageVfs } from "../support/image-vfs.ts";
 import { DIRECTORY, STORE_ID } from "./fixture.ts";
-import type { ImageVfs } from "./image-vfs.ts";
 import {
   ACTIVE,
   expectVerdict,

@@ -4,8 +4,8 @@ import { isStoreError } from "../../src/errors.ts";
 import { MemoryVfs } from "../../src/vfs/memory.ts";
 import type { Vfs } from "../../src/vfs/vfs.ts";
 import { reopen } from "../../src/wal/reopen.ts";
+import { ImageVfs } from "../support/image-vfs.ts";
 import { DIRECTORY, LogFixture, readFile, STORE_ID, saltsFrom, segmentPathOf } from "./fixture.ts";
-import { ImageVfs } from "./image-vfs.ts";
 
 export const TAIL = `${DIRECTORY}/TAIL`;
 /** The first segment is empty, the second one is active, then come two spares. */

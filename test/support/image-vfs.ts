@@ -1,10 +1,12 @@
 /**
  * Files as plain buffers, for recoveries by the hundred thousand: a fork shares every byte until it writes,
- * and damage is one flipped bit in a buffer. No crashes, no locks, no directories; nothing here is durable.
+ * and damage is one flipped bit in a buffer. It tells which bytes of its first files were read: work that
+ * never read a byte does the same whatever stands there. No crashes, no locks; nothing here is durable.
  */
 import { ioError } from "../../src/vfs/io-error.ts";
-import type { FileStat, OpenMode, Vfs, VfsFile } from "../../src/vfs/vfs.ts";
-import { readFile } from "./fixture.ts";
+import { type FileStat, type OpenMode, readWhole, type Vfs, type VfsFile } from "../../src/vfs/vfs.ts";
+
+const MAX_FILE_BYTES = 1 << 30;
 
 interface Node {
   bytes: Uint8Array;
@@ -12,28 +14,48 @@ interface Node {
   own: boolean;
   /** End of the farthest read. */
   read: number;
+  /** One for each byte of the first buffer that was read, if that is recorded. */
+  readonly seen: Uint8Array | undefined;
 }
 
 export class ImageVfs implements Vfs {
   readonly kind = "memory";
   readonly #files = new Map<string, Node>();
+  readonly #directories = new Set<string>();
   /** The files as they were put, under the names they had then. */
   readonly #first = new Map<string, Node>();
+  readonly #records: boolean;
 
-  /** The files of one directory of another file system. */
+  constructor(options: { readonly records?: boolean } = {}) {
+    this.#records = options.records ?? false;
+  }
+
+  /** The files below a directory of another file system. */
   static of(vfs: Vfs, directory: string): ImageVfs {
     const images = new ImageVfs();
-    for (const name of vfs.list(directory)) {
-      images.put(`${directory}/${name}`, readFile(vfs, `${directory}/${name}`));
-    }
+    const take = (path: string): void => {
+      images.makeDirectory(path);
+      for (const name of vfs.list(path)) {
+        const inside = `${path}/${name}`;
+        if (vfs.stat(inside)?.kind === "directory") take(inside);
+        else images.put(inside, readWhole(vfs, inside, MAX_FILE_BYTES) ?? new Uint8Array(0));
+      }
+    };
+    take(directory);
     return images;
   }
 
   /** The same files; what either writes from now on, the other does not see. */
-  fork(): ImageVfs {
-    const fork = new ImageVfs();
+  fork(options: { readonly records?: boolean } = {}): ImageVfs {
+    const fork = new ImageVfs(options);
+    for (const path of this.#directories) fork.#directories.add(path);
     for (const [path, { bytes }] of this.#files) fork.put(path, bytes);
     return fork;
+  }
+
+  /** Paths of all files. */
+  get paths(): string[] {
+    return [...this.#files.keys()].sort();
   }
 
   /** The buffer itself: a bit flipped in it is flipped in every fork made later. */
@@ -46,26 +68,41 @@ export class ImageVfs implements Vfs {
     return this.#first.get(path)?.read ?? 0;
   }
 
+  /** One for each byte of a first file that was read here under any name; only of a fork that records. */
+  seen(path: string): Uint8Array {
+    return this.#first.get(path)?.seen ?? new Uint8Array(0);
+  }
+
   put(path: string, bytes: Uint8Array): void {
-    const node = { bytes, own: false, read: 0 };
+    const seen = this.#records ? new Uint8Array(bytes.byteLength) : undefined;
+    const node = { bytes, own: false, read: 0, seen };
     this.#files.set(path, node);
     this.#first.set(path, node);
   }
 
   open(path: string, mode: OpenMode): VfsFile {
-    if (mode === "create") this.#files.set(path, { bytes: new Uint8Array(0), own: true, read: 0 });
+    if (this.#directories.has(path)) throw ioError("open", path, "EISDIR");
+    if (mode === "create") {
+      if (this.#files.has(path)) throw ioError("open", path, "EEXIST");
+      this.#files.set(path, { bytes: new Uint8Array(0), own: true, read: 0, seen: undefined });
+    }
     return new ImageFile(path, this.#node("open", path));
   }
 
   list(path: string): string[] {
     const prefix = `${path}/`;
-    const inside = [...this.#files.keys()].filter((one) => one.startsWith(prefix));
-    return inside.map((one) => one.slice(prefix.length)).sort();
+    const names = new Set<string>();
+    for (const one of [...this.#files.keys(), ...this.#directories]) {
+      const [name] = one.startsWith(prefix) ? one.slice(prefix.length).split("/") : [];
+      if (name !== undefined) names.add(name);
+    }
+    return [...names].sort();
   }
 
   stat(path: string): FileStat | undefined {
     const node = this.#files.get(path);
-    return node === undefined ? undefined : statOf(node);
+    if (node !== undefined) return statOf(node);
+    return this.#directories.has(path) ? { ...STAT, size: 0, kind: "directory" } : undefined;
   }
 
   rename(source: string, target: string): void {
@@ -77,7 +114,10 @@ export class ImageVfs implements Vfs {
     return this.#files.delete(path);
   }
 
-  makeDirectory(): void {}
+  makeDirectory(path: string): void {
+    for (let end = path.length; end > 0; end = path.lastIndexOf("/", end - 1))
+      this.#directories.add(path.slice(0, end));
+  }
   syncDirectory(): void {}
 
   fileSystem(): { readonly name: string; readonly network: boolean } {
@@ -104,6 +144,7 @@ class ImageFile implements VfsFile {
     const part = this.#node.bytes.subarray(position, position + target.byteLength);
     target.set(part);
     this.#node.read = Math.max(this.#node.read, position + part.byteLength);
+    this.#node.seen?.fill(1, position, position + part.byteLength);
     return part.byteLength;
   }
 
@@ -143,6 +184,8 @@ class ImageFile implements VfsFile {
   }
 }
 
+const STAT = { kind: "file", dev: 0, ino: 0, links: 1 } as const;
+
 function statOf({ bytes }: Node): FileStat {
-  return { size: bytes.byteLength, kind: "file", dev: 0, ino: 0, links: 1 };
+  return { ...STAT, size: bytes.byteLength };
 }
