@@ -102,3 +102,13 @@ function readGenerations(
   }
   return { manifests, damage };
 }
+
+/** The view of a manifest just published; what was unreadable before may stay so. */
+export function openPublished(vfs: Vfs, root: string, manifest: Manifest, old: SnapshotView): SnapshotView {
+  const view = SnapshotView.open(vfs, root, manifest, old);
+  const known = new Set(old.unreadable.map(({ number }) => number));
+  const isNew = view.unreadable.find(({ number }) => !known.has(number));
+  if (isNew === undefined) return view;
+  view.release();
+  throw isNew.damage;
+}

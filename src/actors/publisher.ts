@@ -19,11 +19,10 @@ import type { Manifest } from "../snapshot/manifest.ts";
 import { createWorkPool, type WorkPool } from "../snapshot/pool.ts";
 import { type Listing, listStore, removable } from "../snapshot/retention.ts";
 import type { Edit, Marks, PublishOutput, SweepOutput } from "../snapshot/tasks.ts";
-import { SnapshotView } from "../snapshot/view.ts";
-import type { Vfs } from "../vfs/vfs.ts";
+import type { SnapshotView } from "../snapshot/view.ts";
 import type { Log, LogStart } from "../wal/log.ts";
 import { Exclusive } from "./exclusive.ts";
-import type { Generations } from "./generations.ts";
+import { type Generations, openPublished } from "./generations.ts";
 import { poisonedError } from "./log-writer.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { type UsedBlobs, UsedLook } from "./used-blobs.ts";
@@ -283,16 +282,6 @@ export class Publisher {
       this.#parts.options.onEvent({ type: "snapshotFailed", error: toStoreError(error) });
     }
   }
-}
-
-/** The view of a manifest just published; what was unreadable before may stay so. */
-function openPublished(vfs: Vfs, root: string, manifest: Manifest, old: SnapshotView): SnapshotView {
-  const view = SnapshotView.open(vfs, root, manifest, old);
-  const known = new Set(old.unreadable.map(({ number }) => number));
-  const isNew = view.unreadable.find(({ number }) => !known.has(number));
-  if (isNew === undefined) return view;
-  view.release();
-  throw isNew.damage;
 }
 
 export interface SweepResult {

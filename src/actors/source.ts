@@ -116,8 +116,7 @@ export class Source {
 
   /** The damage behind which a blob may lie that `blobKind` does not know. */
   damageHiding(ref: BlobRef, sessionId: string): StoreError | undefined {
-    if (this.#parts.isCondemned(ref)) return undefined;
-    const damage = this.view.damageHiding(ref);
+    const damage = this.#parts.isCondemned(ref) ? undefined : this.view.damageHiding(ref);
     return damage === undefined ? undefined : ofSession(damage, sessionId);
   }
 
