@@ -52,7 +52,7 @@ export function printable(text: string, most = Number.POSITIVE_INFINITY): string
 
 /** An id as it must be typed again: as it is, or quoted where it holds what a shell or a reader would lose. */
 export function idText(id: string): string {
-  return /^[\p{L}\p{N}_.:@/+~=%,-]+$/u.test(id) ? id : JSON.stringify(printable(id));
+  return /^[\p{L}\p{N}_.:@/+~=%,-]+$/u.test(id) ? id : printable(JSON.stringify(id));
 }
 
 function isHarmless(character: string): boolean {

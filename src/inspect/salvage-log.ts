@@ -65,7 +65,8 @@ export class SalvagedLog {
   }
 
   get sessions(): Iterable<string> {
-    return this.#sessions.keys();
+    const lost = this.gaps.flatMap(({ was }) => was?.session ?? []);
+    return new Set([...this.#sessions.keys(), ...lost]);
   }
 
   recordsOf(sessionId: string): SalvageRecord[] {
@@ -73,8 +74,10 @@ export class SalvagedLog {
     return records.map((placed) => ({ lsn: placed.lsn, read: () => this.#sessionRecord(placed) }));
   }
 
+  /** Highest revision that a commit in the log has, or had before it was damaged. */
   revisionOf(sessionId: string): number {
-    return this.#sessions.get(sessionId)?.revision ?? 0;
+    const lost = this.gaps.map(({ was }) => (was?.session === sessionId ? (was.revision ?? 0) : 0));
+    return Math.max(this.#sessions.get(sessionId)?.revision ?? 0, ...lost);
   }
 
   deletionOf(sessionId: string): Lsn | undefined {
@@ -224,8 +227,9 @@ function hintOf(payload: Uint8Array | undefined): LsnGap["was"] {
   try {
     const record = decodeRecord(payload);
     if (record.kind === "blob") return { record: `part of blob ${record.ref.slice(0, 12)}` };
-    const which = record.kind === "commit" ? `commit of revision ${record.revision}` : record.kind;
-    return { record: which, session: record.sessionId };
+    if (record.kind !== "commit") return { record: record.kind, session: record.sessionId };
+    const { sessionId: session, revision } = record;
+    return { record: `commit of revision ${revision}`, session, revision };
   } catch {
     return undefined;
   }

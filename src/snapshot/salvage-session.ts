@@ -43,8 +43,16 @@ export interface SalvageRecord {
 export interface LsnGap {
   readonly first: Lsn;
   readonly last: Lsn;
-  /** What stood there, where one flipped bit tells; a hint, and never data. `session` absent: a blob. */
-  readonly was?: { readonly record: string; readonly session?: string };
+  /** What stood there, where one flipped bit tells; a hint, and never data. */
+  readonly was?: LostRecord;
+}
+
+export interface LostRecord {
+  readonly record: string;
+  /** Absent: a blob. */
+  readonly session?: string;
+  /** Of a commit. */
+  readonly revision?: number;
 }
 
 export interface ValueReader {
@@ -119,8 +127,9 @@ export function salvageSession(
   };
 }
 
+/** A commit that is known to be missing needs no doubt: the next one does not follow. */
 function mayConcern({ was }: LsnGap, sessionId: string): boolean {
-  return was === undefined || was.session === sessionId;
+  return was === undefined || (was.session === sessionId && was.revision === undefined);
 }
 
 /** Every blob that a state's head names. */

@@ -192,7 +192,11 @@ test("a lost commit costs its session the revisions behind it, and the others no
     [["plain", 3, { first: 4, last: 5 }]],
   );
   assert.deepEqual(report.lostLsns, [
-    { first: commitAt.lsn, last: commitAt.lsn, was: { record: "commit of revision 4", session: "plain" } },
+    {
+      first: commitAt.lsn,
+      last: commitAt.lsn,
+      was: { record: "commit of revision 4", session: "plain", revision: 4 },
+    },
   ]);
 });
 

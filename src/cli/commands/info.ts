@@ -61,7 +61,7 @@ function infoText(info: StoreInfo, lastSnapshot: string | undefined, paint: Pain
     ["owner", ownerText(info.owner)],
     ["size", `${size(bytes)}: ${sizesText(files)}`],
     ...info.manifests.map((manifest, at) => [at === 0 ? "snapshot" : "before it", manifestText(manifest)]),
-    ...(lastSnapshot === undefined ? [] : [["", `published ${lastSnapshot}`]]),
+    ...(lastSnapshot === undefined ? [] : [["published", lastSnapshot]]),
     ...(log === undefined ? [] : [["log", logText(log)]]),
     ["TAIL", tailText(info)],
   ];

@@ -16,8 +16,8 @@ sessions, revisions, nodes, blobs, records. DIR is never written to. It may not 
 any process; NEWDIR must be absent or empty. What is written is verified before it counts.
 
 A session whose newest state cannot be read falls back to its newest whole one, by the
-older generation and the log. Revisions, ledgers, receipts, tombstones, deleted ids and the
-order of listings stay as they were. Blobs that no session names are left behind, as by a gc.
+older generation and the log. Revisions, ledgers, receipts, tombstones, deleted ids and
+the order of listings stay as they were. Blobs that no session names are left behind.
 
   --into NEWDIR   where the new store goes
   --dry-run       write nothing, only say what would be kept and lost
