@@ -123,7 +123,10 @@ function tryOn(node, user) {
   }
   const command = join("node_modules", "varve", "dist", "cli", "main.js");
   run(...on([command, "--version"]), user, "pipe");
-  run(...on([command, "replay", "--sessions", "2", "--commits", "60"]), user, "pipe");
+  const played = `played-${node ?? "here"}`;
+  run(...on([command, "replay", "--sessions", "2", "--commits", "60", "--dir", played]), user, "pipe");
+  for (const args of [["info"], ["ls"], ["log"], ["verify", "--deep"], ["repair", "--dry-run"]])
+    run(...on([command, args[0], played, ...args.slice(1)]), user, "pipe");
   run(...on([command, "bench", "one-commit", "history-length", "--small", "--rounds", "1"]), user, "pipe");
   if (node === undefined) run(join("node_modules", ".bin", "varve"), ["--help"], user, "pipe");
   console.log(`package: ${version} imports, requires and runs it (${Date.now() - started} ms)`);

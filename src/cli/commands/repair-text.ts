@@ -30,6 +30,10 @@ export function repairText(report: RepairReport, paint: Paint): string {
   return lines.join("\n");
 }
 
+function revisionsText({ first, last }: NonNullable<SessionLoss["lostRevisions"]>): string {
+  return first === last ? `revision ${first}` : `revisions ${first} to ${last}`;
+}
+
 /** Records of LSNs that cannot be read: what they were, if anything tells. */
 export function gapText({ first, last, was }: LsnGap): string {
   if (was !== undefined) {
@@ -66,7 +70,7 @@ export function lossText(loss: SessionLoss): string {
     return `session ${idText(sessionId)}${upTo}${why}`;
   }
   const parts = [
-    ...(lostRevisions === undefined ? [] : [`revisions ${lostRevisions.first} to ${lostRevisions.last}`]),
+    ...(lostRevisions === undefined ? [] : [revisionsText(lostRevisions)]),
     ...(lostNodes === 0 ? [] : [count(lostNodes, "node")]),
     ...lostBlobs.map(({ component, ref }) => `its ${component} ${ref.slice(0, 12)}`),
     ...(lostReceipts === 0 ? [] : [count(lostReceipts, "receipt")]),
