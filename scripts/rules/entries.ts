@@ -38,20 +38,42 @@ export function checkEntries(rules: readonly Rule[]): string[] {
   return problems;
 }
 
-export function document(rules: readonly Rule[], caught: string): string {
-  const rows = rules.map(({ rule, section, test, break: planted }) => {
-    const change =
-      planted.replace.trim() === ""
-        ? `remove ${code(planted.find)}`
-        : `${code(planted.find)} → ${code(planted.replace)}`;
-    return `| ${cell(rule)} | ${cell(section)} | ${cell(test.name)} (\`${test.file}\`) | \`${planted.file}\`: ${change} | ${caught} |`;
-  });
+/** Said of a break that a whole run saw met; of a newer entry, what its author saw. */
+const PROVEN = "yes";
+const TOLD = "when it was written";
+
+/** The table with every row proven. */
+export function provenTable(rules: readonly Rule[]): string {
+  return document(rules.map((rule) => `${row(rule)} ${PROVEN} |`));
+}
+
+/** The table that says of new and changed entries that no whole run has proven them. */
+export function listedTable(rules: readonly Rule[], before: string): string {
+  const proven = new Set(before.split("\n"));
+  const said = (text: string): string => (proven.has(`${text} ${PROVEN} |`) ? PROVEN : TOLD);
+  return document(rules.map(row).map((text) => `${text} ${said(text)} |`));
+}
+
+/** Whether a table has exactly these entries, proven or not. */
+export function isUpToDate(table: string, rules: readonly Rule[]): boolean {
+  return listedTable(rules, table) === table;
+}
+
+function row({ rule, section, test, break: planted }: Rule): string {
+  const change =
+    planted.replace.trim() === ""
+      ? `remove ${code(planted.find)}`
+      : `${code(planted.find)} → ${code(planted.replace)}`;
+  return `| ${cell(rule)} | ${cell(section)} | ${cell(test.name)} (\`${test.file}\`) | \`${planted.file}\`: ${change} |`;
+}
+
+function document(rows: readonly string[]): string {
   return `# Rules and the tests that hold them
 
 Each rule below is held by a test that was proven against a planted break: with this one change in the source
-the test fails, without it it passes. "Caught" says when that was seen: \`yes\` in the whole run that wrote this
-file, else when the entry was written. \`npm run rules\` plants every break again and fails if one survives;
-\`npm run rules -- --write\` also writes this file from \`test/rules/*.json\`.
+the test fails, without it it passes. "Caught" says when that was seen: \`yes\` in a whole run, else when the
+entry was written. CI plants every break again and fails if one survives (\`npm run rules\`). This file is made of
+\`test/rules/*.json\`: by \`npm run rules -- --write\` after a whole run, by \`npm run rules -- --list\` without one.
 
 | rule | section | test | planted break | caught |
 |---|---|---|---|---|

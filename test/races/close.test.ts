@@ -203,7 +203,7 @@ for (const { name, calls, options } of LAWS) {
         await fc.scheduledModelRun(scheduler, () => ({ model: {}, real: race }), made);
         await race.finish();
       }),
-      runs(100),
+      runs(60),
     );
   });
 }

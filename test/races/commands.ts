@@ -1,5 +1,6 @@
 /** The commands of a session race, and mixes of them. Each prints as what a reader needs to repeat it. */
 import fc from "fast-check";
+import { SESSION_IDLE_MS } from "../../src/limits.ts";
 import {
   append,
   checkpoint,
@@ -105,9 +106,15 @@ const deletions = session.map(
 const reads = contended.map((id) => new Call<Race>(`read(${id})`, (race) => race.read(id)));
 const snapshots = fc.constant(new Call<Race>("snapshot()", (race) => race.snapshot()));
 const gcs = fc.constant(new Call<Race>("gc()", (race) => race.gc()));
+const minutes = fc.constant(new Call<Race>("minutes()", (race) => race.clock.passAgain(SESSION_IDLE_MS, 4)));
 const passing = fc
   .constantFrom(1, 60_000)
   .map((ms) => new Call<Race>(`pass(${ms} ms)`, (race) => race.clock.pass(ms)));
+
+const stalls = fc.constantFrom(
+  new Call<Race>("stallLog()", (race) => race.clock.stallLog()),
+  new Call<Race>("goOn()", (race) => race.clock.goOn()),
+);
 
 export const CALLS = {
   commits,
@@ -121,4 +128,6 @@ export const CALLS = {
   snapshots,
   gcs,
   passing,
+  minutes,
+  stalls,
 };

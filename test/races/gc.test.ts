@@ -196,7 +196,7 @@ for (const { name, calls } of LAWS) {
         await race.finish();
         refused += race.refused;
       }),
-      runs(80),
+      runs(60),
     );
     if (calls.some((call) => call === carries)) assert.ok(refused > 0, "no ref was ever found gone");
   });

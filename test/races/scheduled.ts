@@ -32,6 +32,8 @@ export class ScheduledClock implements Clock {
   readonly #scheduler: fc.Scheduler;
   readonly #timers = new Map<object, { readonly at: number; readonly fn: () => void }>();
   #now = 0;
+  /** Turns of the log that wait for its disk. */
+  #stalled: (() => void)[] | undefined;
 
   constructor(scheduler: fc.Scheduler) {
     this.#scheduler = scheduler;
@@ -52,7 +54,19 @@ export class ScheduledClock implements Clock {
     this.#timers.delete(id as object);
   }
   turn(taker: TurnTaker, fn: () => void): void {
-    this.#give(taker, fn);
+    if (taker === "log" && this.#stalled !== undefined) this.#stalled.push(fn);
+    else this.#give(taker, fn);
+  }
+
+  /** From now on the disk under the log hangs: what wants to be written waits. */
+  stallLog(): void {
+    this.#stalled ??= [];
+  }
+
+  goOn(): void {
+    const stalled = this.#stalled ?? [];
+    this.#stalled = undefined;
+    for (const fn of stalled) this.#give("log", fn);
   }
 
   /** Timers that were set and neither ran nor were cleared. */
@@ -69,6 +83,12 @@ export class ScheduledClock implements Clock {
         if (this.#timers.delete(id)) fn();
       });
     }
+  }
+
+  /** Time goes on that much so many times, each in a turn of its own, so that timers that re-arm run again. */
+  passAgain(ms: number, times: number): void {
+    this.pass(ms);
+    if (times > 1) this.#give("time", () => this.passAgain(ms, times - 1));
   }
 
   #give(label: string, fn: () => void): void {

@@ -143,6 +143,7 @@ export class Race {
 
   /** Everything is answered, well, and is what a reader finds after one more power cut and after closing. */
   async finish(): Promise<void> {
+    this.clock.goOn();
     await takeAllTurns(this.scheduler);
     this.#calls.check();
     const cut = await openStore(ROOT, { vfs: this.vfs.crashKeepingNothing() });
