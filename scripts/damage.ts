@@ -17,8 +17,8 @@ import { ImageVfs } from "../test/support/image-vfs.ts";
 /** Bytes of a file that a process is given at a time. */
 const CHUNK_BYTES = 256;
 const SAY_EVERY_MS = 10_000;
-/** Sessions of the image that hold an execution state of their own. */
-const STATES = 17;
+/** Execution states that make up the live bytes: of sessions, of the tail, of what gc and folds left. */
+const STATES = 25;
 
 interface Chunk {
   readonly path: string;

@@ -10,7 +10,7 @@
  *    those sessions are loaded from a view that stays open, and no other can differ.
  * 4. Everything else is a whole check: opened as owner and read-only, everything asked, verified.
  *
- * Verification, which reads all, is done for one bit of every fourth byte where nothing else needs it.
+ * Verification, which reads all, is done for one bit of every sixteenth byte where nothing else needs it.
  */
 import { isDeepStrictEqual } from "node:util";
 import { listEntries } from "../../src/actors/listing.ts";
@@ -43,7 +43,7 @@ export interface Tally {
 
 const MOST_TOLD = 20;
 /** Bytes of which one has one bit verified. */
-const VERIFIED_BYTES = 4;
+const VERIFIED_BYTES = 16;
 
 export class EveryBit {
   readonly map: StoreMap;

@@ -78,6 +78,8 @@ export async function buildImage(size: ImageSize): Promise<StoreImage> {
   history.take(first);
   for (const id of MIDDLE) await grow(before, id, 1, size);
   await before.snapshot();
+  // So that the active segment is the one that TAIL tells of.
+  await before.session(MOVED).saveSessionMeta(meta(MOVED, { cwd: "/moved" }));
   const vfs = tear(await kill(before, first));
   history.take(vfs);
   const store = await openStore(ROOT, { ...STORE_OPTIONS, vfs });
