@@ -128,7 +128,9 @@ function tryOn(node, user) {
   for (const args of [["info"], ["ls"], ["log"], ["verify", "--deep"], ["repair", "--dry-run"]])
     run(...on([command, args[0], played, ...args.slice(1)]), user, "pipe");
   run(...on([command, "bench", "one-commit", "history-length", "--small", "--rounds", "1"]), user, "pipe");
-  if (node === undefined) run(join("node_modules", ".bin", "varve"), ["--help"], user, "pipe");
+  const asked = [["--help"], ["info", played], ["ls", played], ["verify", played]];
+  if (node === undefined)
+    for (const args of asked) run(join("node_modules", ".bin", "varve"), args, user, "pipe");
   console.log(`package: ${version} imports, requires and runs it (${Date.now() - started} ms)`);
 }
 

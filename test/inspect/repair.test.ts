@@ -5,22 +5,24 @@
 import assert from "node:assert/strict";
 import { hostname } from "node:os";
 import { test } from "node:test";
-import { openStore } from "../../src/index.ts";
+import { openStore, openStoreReadOnly } from "../../src/index.ts";
 import { logEntries } from "../../src/inspect/log-entries.ts";
 import { isLossless, type RepairReport, repairStore } from "../../src/inspect/repair.ts";
 import { verifyStore } from "../../src/inspect/verify.ts";
 import { MemoryVfs } from "../../src/vfs/memory.ts";
-import { meta } from "../support/builders.ts";
-import { refuses } from "../support/expect.ts";
+import { append, chain, commit, meta, replaceFull, unchanged } from "../support/builders.ts";
+import { nodeIds, refuses } from "../support/expect.ts";
 import {
   BARE,
   type Damage,
   DELETED,
+  damaged,
   everyDamage,
   filesOf,
   flipBit,
   NOTHING,
   OPTIONS,
+  overwrite,
   ROOT,
   readAll,
   removed,
@@ -243,4 +245,91 @@ test("a dry run writes nothing and says the same", async () => {
   assert.deepEqual(contentOf(damage.vfs, "/"), before);
   const wet = repairStore(damage.vfs, { source: ROOT, target: NEW });
   assert.deepEqual([dry.losses, dry.lostLsns, dry.sessions], [wet.losses, wet.lostLsns, wet.sessions]);
+});
+
+test("a lost blob costs the revision that names it, and its receipt is forgotten with it", async () => {
+  const { vfs } = await sample();
+  const frames = [...logEntries(vfs, ROOT)].filter((entry) => entry.kind === "frame");
+  const commitAt = frames.findIndex(({ session, revision }) => session === "plain" && revision === 5);
+  const blob = frames[commitAt - 1];
+  assert.ok(blob?.type === "blob");
+  const damage = await damaged("the blob before it", blob.file, (copy) => {
+    overwrite(copy, blob.file, new Uint8Array(blob.payloadBytes), blob.offset + 48);
+  });
+  const report = await repair(damage);
+  const loss = report.losses.find(({ sessionId }) => sessionId === "plain");
+  assert.deepEqual([loss?.keptRevision, loss?.lostRevisions], [4, { first: 5, last: 5 }]);
+  const store = await openStore(NEW, { ...OPTIONS, vfs: damage.vfs });
+  // Were its receipt kept, this would be answered as done.
+  const again = await store.session("plain").commitRuntimeState(turnOf("plain", 5));
+  assert.deepEqual([again.headRevision, again.replayed], [5, false]);
+  await store.close();
+});
+
+test("behind a lost vacuum a replacement that names places is not believed", async () => {
+  const vfs = new MemoryVfs({ crashable: false });
+  const store = await openStore(ROOT, { ...OPTIONS, vfs });
+  const session = store.session("s");
+  const nodes = chain("a", "b", "c", "d");
+  await session.commitRuntimeState(commit({ sessionId: "s", graph: append(nodes, "d") }));
+  await session.commitRuntimeState(commit({ sessionId: "s", graph: unchanged("a") }));
+  await session.tombstoneNodes(["b", "c", "d"]);
+  await session.vacuum();
+  await session.commitRuntimeState(commit({ sessionId: "s", graph: append(chain("e", "f"), "f") }));
+  const kept = [nodes[0], ...chain("e", "f")].filter((node) => node !== undefined);
+  await session.commitRuntimeState(commit({ sessionId: "s", graph: replaceFull(kept.slice(0, 2), "e") }));
+  await store.close();
+  const vacuum = [...logEntries(vfs, ROOT)].find(
+    (entry) => entry.kind === "frame" && entry.type === "vacuum",
+  );
+  assert.ok(vacuum?.kind === "frame");
+  overwrite(vfs, vacuum.file, new Uint8Array(8), vacuum.offset + 8);
+  const report = repairStore(vfs, { source: ROOT, target: NEW });
+  assert.deepEqual(
+    report.losses.map(({ keptRevision, lostRevisions, isBehindGap }) => [
+      keptRevision,
+      lostRevisions,
+      isBehindGap,
+    ]),
+    [[3, { first: 4, last: 4 }, true]],
+  );
+  const view = await openStoreReadOnly(NEW, { vfs });
+  assert.deepEqual(await nodeIds(view.session("s")), ["a", "e", "f"]);
+  await view.close();
+});
+
+test("a group torn in its middle and never acknowledged is no loss, and nothing of it is kept", async () => {
+  const vfs = new MemoryVfs({ crashable: true });
+  const store = await openStore(ROOT, { ...OPTIONS, vfs });
+  await store.session("first").saveSessionMeta(meta("first"));
+  const group = ["one", "two", "three"].map((id) => store.session(id).saveSessionMeta(meta(id)));
+  let left = vfs.crashKeepingEverything();
+  const written = () =>
+    [...logEntries(left, ROOT)].flatMap((entry) =>
+      entry.kind === "frame" && entry.type === "meta" ? [entry] : [],
+    );
+  // Until the group is written; then it lies there before anybody was told.
+  for (let turn = 0; turn < 100 && written().length < 4; turn++) {
+    await new Promise((resolve) => setImmediate(resolve));
+    left = vfs.crashKeepingEverything();
+  }
+  await Promise.all(group);
+  await store.close();
+  const [first, torn] = written();
+  assert.ok(first !== undefined && torn !== undefined && written().length === 4);
+  overwrite(left, torn.file, new Uint8Array(8), torn.offset + 8);
+  // TAIL of before the group: its sync had not returned.
+  overwrite(left, `${ROOT}/wal/TAIL`, new Uint8Array(8192), 0);
+  const report = repairStore(left, { source: ROOT, target: NEW });
+  assert.ok(isLossless(report), JSON.stringify(report));
+  for (const root of [ROOT, NEW]) {
+    const opened = await openStore(root, { ...OPTIONS, vfs: left });
+    const there = ["first", "one", "two", "three"].map((id) => opened.session(id).loadSessionMeta());
+    assert.deepEqual(
+      (await Promise.all(there)).map((found) => found?.sessionId),
+      ["first", undefined, undefined, undefined],
+      root,
+    );
+    await opened.close();
+  }
 });
