@@ -57,7 +57,7 @@ async function use(varve, directory) {
 const CRASH = `
 import assert from "node:assert/strict";
 import { openStore } from "varve";
-import { Fault, MemoryVfs, withFaults } from "varve/testing";
+import { exploreCrashes, Fault, MemoryVfs, withFaults } from "varve/testing";
 const meta = (sessionName) => ({ sessionId: "root", sessionName, createdAt: "t", model: "m" });
 const vfs = new MemoryVfs();
 const store = await openStore("/store", { vfs });
@@ -74,10 +74,51 @@ assert.equal(String(fault), "datasync(/\\.wal$/) #1 EIO");
 const faulty = withFaults(vfs, [fault]);
 await assert.rejects(openStore("/store", { vfs: faulty }), { code: "STORE_IO" });
 assert.equal(faulty.fired.length, 1);
+
+/** A host that tells its user before the store has answered; it is found in no time. */
+const hostOf = (tellsEarly) => () => {
+  let told = false;
+  const names = async (vfs) => {
+    const store = await openStore("/store", { vfs, segmentBytes: 65536, snapshot: false, gc: false });
+    const session = store.session("root");
+    return { store, session };
+  };
+  return {
+    known: () => told,
+    async run(vfs) {
+      const { store, session } = await names(vfs);
+      const saving = session.saveSessionMeta(meta("mine"));
+      if (tellsEarly) told = true;
+      await saving;
+      told = true;
+      await store.close();
+    },
+    async check({ vfs, known }) {
+      const { store, session } = await names(vfs);
+      const found = await session.loadSessionMeta();
+      await store.close();
+      if (known) assert.equal(found?.sessionName, "mine");
+    },
+  };
+};
+const bad = await exploreCrashes(hostOf(true), { seed: 1, states: 1000, workloads: 1, depth: 1 });
+assert.notEqual(bad.failure, undefined);
+const good = await exploreCrashes(hostOf(false), { seed: 1, states: 1000, workloads: 1, depth: 1 });
+assert.equal(good.failure, undefined);
+assert.ok(good.states > 200, String(good.states));
+`;
+
+/** The laws of the contract, declared by a user for a store, on node's own runner. */
+const LAWS = `
+import { openMemoryStore } from "varve";
+import { conformance } from "varve/testing";
+const factory = { open: openMemoryStore, reopen: (store) => Promise.resolve(store), discard: (store) => store.close() };
+conformance("a store", factory, { reopen: false, recheck: "everyWay", histories: 0 });
 `;
 
 const PROGRAMS = {
   "crash.mjs": CRASH,
+  "laws.mjs": LAWS,
   "import.mjs": `
 import { createRequire } from "node:module";
 import * as varve from "varve";

@@ -29,6 +29,7 @@ const PACKAGES: Readonly<Record<string, RegExp>> = {
   xstate: /^actors\//,
   piscina: /^snapshot\/pool\.ts$/,
   msgpackr: /^codec\.ts$/,
+  "fast-check": /^testing\/conformance\/(history-steps|random-history)\.ts$/,
   "fs-native-extensions": /^vfs\/disk(-[a-z-]+)?\.ts$/,
 };
 /** Where the real file system enters: the disk, and the command line (floor 5), which reads hosts' files. */
@@ -43,6 +44,11 @@ const LONGER: Readonly<Record<string, string>> = {
   "session/record.ts":
     "all record kinds and their bytes side by side, so that the format is read in one place",
   "session/types.ts": "the contract's data types, declarations only",
+  "testing/conformance/arguments.ts": "one area of laws, read side by side",
+  "testing/conformance/commit.ts": "one area of laws, read side by side",
+  "testing/conformance/graph.ts": "one area of laws, read side by side",
+  "testing/conformance/lifecycle.ts": "one area of laws, read side by side",
+  "testing/conformance/load.ts": "one area of laws, read side by side",
 };
 
 interface Import {
@@ -147,10 +153,14 @@ test("the file system enters only through the disk and the command line", () => 
 });
 
 test("builtin modules are named with node: and every package is a dependency", () => {
-  const { dependencies } = JSON.parse(readFileSync("package.json", "utf8")) as { dependencies: object };
+  const { dependencies, peerDependencies } = JSON.parse(readFileSync("package.json", "utf8")) as {
+    dependencies: object;
+    peerDependencies: object;
+  };
+  const known = Object.keys({ ...dependencies, ...peerDependencies });
   const wrong = imports.filter(({ specifier, target }) => {
     if (target !== undefined || specifier.startsWith("node:")) return false;
-    return !Object.keys(dependencies).some((name) => specifier === name || specifier.startsWith(`${name}/`));
+    return !known.some((name) => specifier === name || specifier.startsWith(`${name}/`));
   });
   assert.deepEqual(wrong.map(show), []);
 });
@@ -222,11 +232,12 @@ test("nothing is left to do, and nothing is switched off for the compiler", () =
 test("test names are unique within their file's area and clauses of behaviour", () => {
   const seen = new Map<string, string>();
   const twice: string[] = [];
-  const testFiles = readdirSync("test", { recursive: true })
-    .map((name) => String(name).replaceAll("\\", "/"))
-    .filter((name) => name.endsWith(".ts") && !name.startsWith("fixtures/"));
-  for (const file of testFiles) {
-    const text = readFileSync(join("test", file), "utf8");
+  const inTest = readdirSync("test", { recursive: true })
+    .map((name) => `test/${String(name).replaceAll("\\", "/")}`)
+    .filter((name) => name.endsWith(".ts") && !name.startsWith("test/fixtures/"));
+  const laws = files.filter((file) => file.startsWith("testing/conformance/")).map((file) => `src/${file}`);
+  for (const file of [...inTest, ...laws]) {
+    const text = readFileSync(file, "utf8");
     for (const match of text.matchAll(/^\s*(?:test|law|it)\(\s*"((?:[^"\\]|\\.)+)"/gm)) {
       const name = `${dirname(file)}: ${match[1]}`;
       const first = seen.get(name);

@@ -1,7 +1,8 @@
 /**
  * The door `varve/testing`: what a host needs to crash-test its own code over a Varve store. Files in memory
  * that can crash, files that fail on command, the enumeration of every state that a crash of a recorded
- * workload may leave, and a checker of histories. It is for tests: nothing of `varve` imports it.
+ * workload may leave, a checker of histories, and the laws of
+ * the contract for any store. It is for tests: nothing of `varve` imports it.
  */
 
 export type { CrashMoment } from "../vfs/crash-moment.ts";
@@ -34,6 +35,8 @@ export {
   type SectorFate,
   type Torn,
 } from "../vfs/memory-crash.ts";
+export { type AreaName, conformance } from "./conformance/conformance.ts";
+export type { Capabilities, StoreFactory } from "./conformance/suite.ts";
 export { explainState } from "./crash/explain.ts";
 export { type CrashFailure, type CrashReport, type ExploreOptions, exploreCrashes } from "./crash/explore.ts";
 export { tryState, UnknownStateError } from "./crash/look.ts";

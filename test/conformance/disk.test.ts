@@ -5,9 +5,9 @@
 import { join } from "node:path";
 import type { Store, StoreOptions } from "../../src/contract.ts";
 import { openStore } from "../../src/index.ts";
+import { conformance } from "../../src/testing/conformance/conformance.ts";
+import type { StoreFactory } from "../../src/testing/conformance/suite.ts";
 import { makeTemporary, removeTemporary } from "../support/temporary.ts";
-import { conformance } from "./conformance.ts";
-import type { StoreFactory } from "./suite.ts";
 
 const directories = new WeakMap<Store, string>();
 

@@ -1,6 +1,6 @@
 /** The laws of the contract over the memory-only store, which cannot be reopened. */
 import { openMemoryStore } from "../../src/index.ts";
-import { conformance } from "./conformance.ts";
+import { conformance } from "../../src/testing/conformance/conformance.ts";
 
 conformance(
   "a store in memory",

@@ -1,9 +1,9 @@
 /** The laws of the contract over files in memory: the engine of the disk without its threads, reopened. */
 import type { Store, StoreOptions } from "../../src/contract.ts";
 import { openStore } from "../../src/index.ts";
+import { conformance } from "../../src/testing/conformance/conformance.ts";
 import { MemoryVfs } from "../../src/vfs/memory.ts";
 import type { Vfs } from "../../src/vfs/vfs.ts";
-import { conformance } from "./conformance.ts";
 
 const fileSystems = new WeakMap<Store, Vfs>();
 

@@ -22,7 +22,10 @@ export interface ExploreOptions {
   readonly states: number;
   /** 1: crashes of the workload. 2 (the default): also crashes inside the recovery from one. */
   readonly depth?: 1 | 2;
-  /** Share of the plans of a moment to look at; the essential ones always. Default 1. */
+  /**
+   * Share of the plans of a moment to look at; the essential ones always. Default: 1, or as much less as
+   * spreads what is left of `states` over the whole workload.
+   */
   readonly share?: number;
   /** Share of recoveries that are crashed again. Default 0.01. */
   readonly secondShare?: number;
@@ -114,8 +117,9 @@ class Exploration<Known> {
   }
 
   async explore(): Promise<void> {
-    const { mixes = 8, share = 1, depth = 2, secondShare = 0.01, goOnShare = 0.05 } = this.#options;
+    const { mixes = 8, depth = 2, secondShare = 0.01, goOnShare = 0.05 } = this.#options;
     const moments = await recordSubject(this.#subject);
+    const share = this.#options.share ?? this.#spread(moments, mixes);
     this.#report.workloads += 1;
     for (const recorded of moments) {
       this.#report.moments += 1;
@@ -129,6 +133,14 @@ class Exploration<Known> {
         else await this.#look(recorded, plan, goOn < goOnShare);
       }
     }
+  }
+
+  /** The share at which what is left to look at reaches the end of the workload. */
+  #spread(moments: readonly RecordedMoment<Known>[], mixes: number): number {
+    let plans = 0;
+    for (const { moment } of moments)
+      for (const _ of crashPlans(moment.parts, { seed: this.#seed, mixes })) plans += 1;
+    return Math.min(1, (this.#options.states - this.#report.states) / plans);
   }
 
   get #isOver(): boolean {

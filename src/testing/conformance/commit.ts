@@ -1,6 +1,6 @@
 /** Laws of `commitRuntimeState`: revisions, the order of refusals, and that a refused commit leaves no trace. */
 import assert from "node:assert/strict";
-import type { RuntimeCommit } from "../../src/session/types.ts";
+import type { RuntimeCommit } from "../../session/types.ts";
 import {
   append,
   chain,
@@ -14,8 +14,8 @@ import {
   turnState,
   unchanged,
   usage,
-} from "../support/builders.ts";
-import { everything, nodeIds, read, refuses } from "../support/expect.ts";
+} from "./builders.ts";
+import { everything, nodeIds, read, refuses } from "./expect.ts";
 import type { Area } from "./suite.ts";
 
 const ABSENT_REF = "0".repeat(64);

@@ -1,6 +1,6 @@
 /** Laws of arguments: shapes, ids, unknown fields, and that they are read before the call returns. */
 import assert from "node:assert/strict";
-import type { RuntimeCommit } from "../../src/session/types.ts";
+import type { RuntimeCommit } from "../../session/types.ts";
 import {
   append,
   chain,
@@ -14,8 +14,8 @@ import {
   toolState,
   turnState,
   usage,
-} from "../support/builders.ts";
-import { nodeIds, read, refuses } from "../support/expect.ts";
+} from "./builders.ts";
+import { nodeIds, read, refuses } from "./expect.ts";
 import type { Area } from "./suite.ts";
 
 /** 512 bytes of UTF-8 in 128 characters outside the basic plane. */

@@ -1,8 +1,8 @@
 /** Laws of values: what payloads may hold, what comes back, and what is refused with its path. */
 import assert from "node:assert/strict";
-import type { Json } from "../../src/session/types.ts";
-import { append, checkpoint, commit, eventNode, noise, pluginNode, turnState } from "../support/builders.ts";
-import { read, refuses } from "../support/expect.ts";
+import type { Json } from "../../session/types.ts";
+import { append, checkpoint, commit, eventNode, noise, pluginNode, turnState } from "./builders.ts";
+import { read, refuses } from "./expect.ts";
 import type { Area, Fixture } from "./suite.ts";
 
 /** A plain object with an own key `__proto__`, which a literal cannot express. */

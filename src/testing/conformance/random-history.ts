@@ -1,13 +1,13 @@
 /**
- * Laws of many calls at once. A random history (commits through many handles that nobody awaits, retries,
- * tombstones, vacuums, deletions, reads, snapshots, gc, reopening) runs beside a naive model, with real
- * time checked: a read shows one state the session really had, none older than what was acknowledged (or
- * shown) before it was called. Histories come from a fixed seed; VARVE_SEED and VARVE_RUNS widen them.
+ * Plays random histories (commits through many handles that nobody awaits, retries, tombstones, vacuums,
+ * deletions, reads, snapshots, gc, reopening) beside a naive model, with real time checked: a read shows one
+ * state the session really had, none older than what was acknowledged (or shown) before it was called.
+ * Histories come from a fixed seed; VARVE_SEED and VARVE_RUNS widen them.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { isStoreError } from "../../src/errors.ts";
-import type { GraphCommitDelta, PersistedSessionRead, RuntimeCommit } from "../../src/session/types.ts";
+import { isStoreError } from "../../errors.ts";
+import type { GraphCommitDelta, PersistedSessionRead, RuntimeCommit } from "../../session/types.ts";
 import {
   append,
   checkpoint,
@@ -19,78 +19,35 @@ import {
   toolState,
   unchanged,
   usage,
-} from "../support/builders.ts";
-import { listed } from "../support/expect.ts";
+} from "./builders.ts";
+import { listed } from "./expect.ts";
+import { arbitraryStep, type CommitStep, SESSIONS, type Step } from "./history-steps.ts";
 import { ModelSession, type Outcome, shown } from "./model.ts";
-import type { Area, Fixture } from "./suite.ts";
+import type { Fixture } from "./suite.ts";
 
-const SESSIONS = ["one", "two", "three"] as const;
 const DEFAULT_SEED = 20_260_102;
 
-const arbitraryCommit = fc.record({
-  kind: fc.constant("commit" as const),
-  session: fc.constantFrom(...SESSIONS),
-  delta: fc.constantFrom(
-    "append" as const,
-    "append" as const,
-    "append" as const,
-    "unchanged" as const,
-    "replace" as const,
-  ),
-  count: fc.integer({ min: 0, max: 3 }),
-  /** Picks among the ids the session has ever used. */
-  pick: fc.nat(30),
-  leaf: fc.constantFrom("last" as const, "last" as const, "pick" as const, "none" as const),
-  collide: fc.integer({ min: 0, max: 9 }),
-  tool: fc.option(fc.nat(3), { nil: undefined }),
-  input: fc.nat(3),
-  model: fc.constantFrom("m1", "m2", "m3"),
-  expect: fc.constantFrom("none" as const, "right" as const, "right" as const, "wrong" as const),
-  operation: fc.option(fc.nat(5), { nil: undefined }),
-});
-type CommitStep = typeof arbitraryCommit extends fc.Arbitrary<infer Step> ? Step : never;
-
-const session = fc.constantFrom(...SESSIONS);
-const arbitraryStep = fc.oneof(
-  { weight: 12, arbitrary: arbitraryCommit },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant("retry" as const), session, pick: fc.nat(20) }) },
-  {
-    weight: 3,
-    arbitrary: fc.record({
-      kind: fc.constant("tombstone" as const),
-      session,
-      picks: fc.array(fc.nat(30), { maxLength: 3 }),
-    }),
-  },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant("vacuum" as const), session }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant("meta" as const), session, name: fc.nat(9) }) },
-  {
-    weight: 6,
-    arbitrary: fc.record({
-      kind: fc.constant("read" as const),
-      session,
-      path: fc.constantFrom("whole" as const, "active" as const),
-    }),
-  },
-  {
-    weight: 2,
-    arbitrary: fc.record({ kind: fc.constantFrom("snapshot" as const, "gc" as const, "list" as const) }),
-  },
-  {
-    weight: 4,
-    arbitrary: fc.record({ kind: fc.constant("pause" as const), turns: fc.integer({ min: 1, max: 20 }) }),
-  },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom("settle" as const, "reopen" as const) }) },
-  {
-    weight: 1,
-    arbitrary: fc.record({
-      kind: fc.constant("delete" as const),
-      session: fc.constant("three" as const),
-      really: fc.nat(4),
-    }),
-  },
-);
-type Step = typeof arbitraryStep extends fc.Arbitrary<infer Any> ? Any : never;
+/** Runs so many histories, each on a store of its own, and tells the shortest that fails. */
+export async function checkHistories(fixture: Fixture, histories: number): Promise<void> {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(arbitraryStep, { minLength: 10, maxLength: 60, size: "max" }),
+      async (steps) => {
+        const another = await fixture.openAnother();
+        try {
+          await new History(another).run(steps);
+        } finally {
+          await another.discard();
+        }
+      },
+    ),
+    {
+      numRuns: Number(process.env.VARVE_RUNS ?? histories),
+      seed: Number(process.env.VARVE_SEED ?? DEFAULT_SEED),
+      interruptAfterTimeLimit: 120_000,
+    },
+  );
+}
 
 /** A history as it runs: the store, the model of each session, and the calls nobody has awaited yet. */
 class History {
@@ -315,75 +272,3 @@ function summary(found: PersistedSessionRead | undefined): unknown {
     ledger: found.tokenLedger.map((entry) => [entry.model, entry.usage.inputTokens]),
   };
 }
-
-export const concurrencyLaws: Area = ({ law, capabilities }) => {
-  law(
-    "any history of calls that nobody awaits one by one reads like one that runs in call order",
-    async (fixture) => {
-      await fc.assert(
-        fc.asyncProperty(
-          fc.array(arbitraryStep, { minLength: 10, maxLength: 60, size: "max" }),
-          async (steps) => {
-            const another = await fixture.openAnother();
-            try {
-              await new History(another).run(steps);
-            } finally {
-              await another.discard();
-            }
-          },
-        ),
-        {
-          numRuns: Number(process.env.VARVE_RUNS ?? capabilities.histories),
-          seed: Number(process.env.VARVE_SEED ?? DEFAULT_SEED),
-          interruptAfterTimeLimit: 120_000,
-        },
-      );
-    },
-  );
-
-  law(
-    "sessions do not wait for each other's order: every commit of many sessions is answered",
-    async (fixture) => {
-      const calls: Promise<number>[] = [];
-      for (let turn = 0; turn < 10; turn++) {
-        for (let index = 0; index < 50; index++) {
-          const sessionId = `s${index}`;
-          calls.push(
-            fixture.store
-              .session(sessionId)
-              .commitRuntimeState(commit({ sessionId, expectedHeadRevision: turn }))
-              .then((answer) => answer.headRevision),
-          );
-        }
-      }
-      const revisions = await Promise.all(calls);
-      assert.deepEqual(
-        revisions,
-        Array.from({ length: 500 }, (_, index) => Math.floor(index / 50) + 1),
-      );
-      await fixture.holds(async () => assert.equal((await listed(fixture.store)).length, 50));
-    },
-  );
-
-  law(
-    "two writers that both expect the same revision: one commits, the other meets a conflict",
-    async (fixture) => {
-      for (let turn = 0; turn < 10; turn++) {
-        const attempts = await Promise.allSettled(
-          [1, 2, 3].map((writer) =>
-            fixture.store.session("root").commitRuntimeState(
-              commit({
-                expectedHeadRevision: turn,
-                graph: append([messageNode(`w${writer}-${turn}`)], `w${writer}-${turn}`),
-              }),
-            ),
-          ),
-        );
-        assert.deepEqual(
-          attempts.map((attempt) => (attempt.status === "fulfilled" ? "committed" : attempt.reason.code)),
-          ["committed", "HEAD_REVISION_CONFLICT", "HEAD_REVISION_CONFLICT"],
-        );
-      }
-    },
-  );
-};

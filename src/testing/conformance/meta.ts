@@ -1,7 +1,7 @@
 /** Laws of `saveSessionMeta` and `loadSessionMeta`. */
 import assert from "node:assert/strict";
-import { commit, meta } from "../support/builders.ts";
-import { read, refuses } from "../support/expect.ts";
+import { commit, meta } from "./builders.ts";
+import { read, refuses } from "./expect.ts";
 import type { Area } from "./suite.ts";
 
 export const metaLaws: Area = ({ law }) => {

@@ -1,8 +1,8 @@
 /** Laws of `gc` and `gcUnreachable`: roots, counts, what stays usable until then and what does not after. */
 import assert from "node:assert/strict";
-import { isStoreError } from "../../src/errors.ts";
-import type { BlobRef } from "../../src/ids.ts";
-import type { HydratedSessionCheckpoint, RuntimeCommitResult } from "../../src/session/types.ts";
+import { isStoreError } from "../../errors.ts";
+import type { BlobRef } from "../../ids.ts";
+import type { HydratedSessionCheckpoint, RuntimeCommitResult } from "../../session/types.ts";
 import {
   append,
   chain,
@@ -12,8 +12,8 @@ import {
   pluginSnapshot,
   toolState,
   turnState,
-} from "../support/builders.ts";
-import { nodeIds, read, refuses } from "../support/expect.ts";
+} from "./builders.ts";
+import { nodeIds, read, refuses } from "./expect.ts";
 import type { Area, Fixture } from "./suite.ts";
 
 function send(

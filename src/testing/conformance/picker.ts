@@ -1,17 +1,8 @@
 /** Laws of picker info: first user message and count, kept up to date by every kind of change. */
 import assert from "node:assert/strict";
-import type { Part, SessionNodeRecord } from "../../src/session/types.ts";
-import {
-  append,
-  commit,
-  eventNode,
-  messageNode,
-  meta,
-  part,
-  pluginNode,
-  replaceFull,
-} from "../support/builders.ts";
-import { listed } from "../support/expect.ts";
+import type { Part, SessionNodeRecord } from "../../session/types.ts";
+import { append, commit, eventNode, messageNode, meta, part, pluginNode, replaceFull } from "./builders.ts";
+import { listed } from "./expect.ts";
 import type { Area, Fixture } from "./suite.ts";
 
 function userNode(nodeId: string, parts: Part[], parent?: string): SessionNodeRecord {

@@ -1,8 +1,8 @@
 /** Laws of the store's life: options, close, signals, snapshots on request, verify and stats. */
 import assert from "node:assert/strict";
-import type { StoreEvent, StoreOptions } from "../../src/contract.ts";
-import { append, chain, checkpoint, commit, messageNode, meta, toolState } from "../support/builders.ts";
-import { listed, nodeIds, read, refuses } from "../support/expect.ts";
+import type { StoreEvent, StoreOptions } from "../../contract.ts";
+import { append, chain, checkpoint, commit, messageNode, meta, toolState } from "./builders.ts";
+import { listed, nodeIds, read, refuses } from "./expect.ts";
 import type { Area } from "./suite.ts";
 
 const WRONG_OPTIONS: [string, unknown][] = [

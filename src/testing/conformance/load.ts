@@ -14,8 +14,8 @@ import {
   turnState,
   unchanged,
   usage,
-} from "../support/builders.ts";
-import { pathIds, read, refuses } from "../support/expect.ts";
+} from "./builders.ts";
+import { pathIds, read, refuses } from "./expect.ts";
 import type { Area } from "./suite.ts";
 
 export const loadLaws: Area = ({ law }) => {

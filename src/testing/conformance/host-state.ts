@@ -10,8 +10,8 @@ import {
   loadPersistedSessionStateActivePath,
   refreshPersistedSessionState,
   toJson,
-} from "../../src/index.ts";
-import type { PersistedSessionState } from "../../src/session/types.ts";
+} from "../../index.ts";
+import type { PersistedSessionState } from "../../session/types.ts";
 import {
   append,
   chain,
@@ -22,8 +22,8 @@ import {
   pluginSnapshot,
   toolState,
   usage,
-} from "../support/builders.ts";
-import { nodeIds, read, refuses } from "../support/expect.ts";
+} from "./builders.ts";
+import { nodeIds, read, refuses } from "./expect.ts";
 import type { Area } from "./suite.ts";
 
 function hostState(fields: Partial<PersistedSessionState> = {}): PersistedSessionState {

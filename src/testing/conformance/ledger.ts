@@ -1,7 +1,7 @@
 /** Laws of the token ledger: summed by (source, model), in first-seen order, checked for overflow. */
 import assert from "node:assert/strict";
-import { append, chain, commit, ledgerEntry, replaceFull, usage } from "../support/builders.ts";
-import { read, refuses } from "../support/expect.ts";
+import { append, chain, commit, ledgerEntry, replaceFull, usage } from "./builders.ts";
+import { read, refuses } from "./expect.ts";
 import type { Area } from "./suite.ts";
 
 const MAX = Number.MAX_SAFE_INTEGER;

@@ -1,7 +1,7 @@
 /** Laws of `listSessions`: order, children, limits and cursors. */
 import assert from "node:assert/strict";
-import { append, chain, commit, messageNode, meta } from "../support/builders.ts";
-import { listed, refuses } from "../support/expect.ts";
+import { append, chain, commit, messageNode, meta } from "./builders.ts";
+import { listed, refuses } from "./expect.ts";
 import type { Area, Fixture } from "./suite.ts";
 
 async function ids(fixture: Fixture, options?: Parameters<typeof listed>[1]): Promise<string[]> {

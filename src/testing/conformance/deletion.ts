@@ -1,7 +1,7 @@
 /** Laws of `deleteSession`: what goes, what stays, and that an id is used once. */
 import assert from "node:assert/strict";
-import { append, chain, commit, meta } from "../support/builders.ts";
-import { listed, read, refuses } from "../support/expect.ts";
+import { append, chain, commit, meta } from "./builders.ts";
+import { listed, read, refuses } from "./expect.ts";
 import type { Area } from "./suite.ts";
 
 export const deletionLaws: Area = ({ law }) => {

@@ -1,6 +1,6 @@
 /** Laws of operation ids: replays, conflicts, what is remembered and for how long. */
 import assert from "node:assert/strict";
-import type { RuntimeCommit } from "../../src/session/types.ts";
+import type { RuntimeCommit } from "../../session/types.ts";
 import {
   append,
   chain,
@@ -11,8 +11,8 @@ import {
   toolState,
   unchanged,
   usage,
-} from "../support/builders.ts";
-import { everything, nodeIds, read, refuses } from "../support/expect.ts";
+} from "./builders.ts";
+import { everything, nodeIds, read, refuses } from "./expect.ts";
 import type { Area } from "./suite.ts";
 
 function operation(fields: Partial<RuntimeCommit> = {}): RuntimeCommit {

@@ -1,18 +1,10 @@
 /** Laws of a commit's checkpoint: values, refs, what wins, what is carried, what is dropped. */
 import assert from "node:assert/strict";
-import type { RuntimePersistence } from "../../src/contract.ts";
-import type { BlobRef } from "../../src/ids.ts";
-import type { HydratedSessionCheckpoint, RuntimeCommitResult } from "../../src/session/types.ts";
-import {
-  checkpoint,
-  commit,
-  noise,
-  pluginSnapshot,
-  toolState,
-  turnState,
-  usage,
-} from "../support/builders.ts";
-import { read, refuses } from "../support/expect.ts";
+import type { RuntimePersistence } from "../../contract.ts";
+import type { BlobRef } from "../../ids.ts";
+import type { HydratedSessionCheckpoint, RuntimeCommitResult } from "../../session/types.ts";
+import { checkpoint, commit, noise, pluginSnapshot, toolState, turnState, usage } from "./builders.ts";
+import { read, refuses } from "./expect.ts";
 import type { Area } from "./suite.ts";
 
 const ABSENT = "a".repeat(64) as BlobRef;

@@ -5,8 +5,8 @@
  *
  * 1. `states` holds every state the session ever had, oldest first; a read must equal one of them.
  */
-import type { StoreErrorCode } from "../../src/errors.ts";
-import type { RuntimeCommit, SessionNodeRecord, TokenLedgerEntry } from "../../src/session/types.ts";
+import type { StoreErrorCode } from "../../errors.ts";
+import type { RuntimeCommit, SessionNodeRecord, TokenLedgerEntry } from "../../session/types.ts";
 
 interface ModelNode {
   readonly id: string;

@@ -1,8 +1,8 @@
 /** Laws of errors: codes, retry, fields, and that an error is recognised wherever it comes from. */
 import assert from "node:assert/strict";
-import { isStoreError, STORE_ERRORS, type StoreError } from "../../src/errors.ts";
-import { commit } from "../support/builders.ts";
-import { refuses } from "../support/expect.ts";
+import { isStoreError, STORE_ERRORS, type StoreError } from "../../errors.ts";
+import { commit } from "./builders.ts";
+import { refuses } from "./expect.ts";
 import type { Area } from "./suite.ts";
 
 /** The advice of each code, by hand. */
@@ -90,7 +90,7 @@ export const errorLaws: Area = ({ law }) => {
         assert.equal(isStoreError(copy, "INVALID_ARGUMENT"), true);
         assert.equal((copy as StoreError).retry, "never");
       }
-      const another = `${new URL("../../src/errors.ts", import.meta.url).href}?another-copy`;
+      const another = `${new URL("../../errors.ts", import.meta.url).href}?another-copy`;
       const loaded = (await import(another)) as { isStoreError(value: unknown): boolean };
       assert.notEqual(loaded.isStoreError, isStoreError);
       assert.equal(loaded.isStoreError(error), true);

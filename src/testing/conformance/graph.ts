@@ -1,7 +1,7 @@
 /** Laws of a commit's graph delta: append, unchanged, replaceFull, leaves, collisions, cycles, policies. */
 import assert from "node:assert/strict";
-import { append, chain, commit, messageNode, replaceFull, unchanged } from "../support/builders.ts";
-import { everything, nodeIds, pathIds, read, refuses } from "../support/expect.ts";
+import { append, chain, commit, messageNode, replaceFull, unchanged } from "./builders.ts";
+import { everything, nodeIds, pathIds, read, refuses } from "./expect.ts";
 import type { Area } from "./suite.ts";
 
 const PERMISSIVE = { graphPolicy: "permissive" } as const;

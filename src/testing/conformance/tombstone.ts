@@ -1,7 +1,7 @@
 /** Laws of `tombstoneNodes` and `vacuum`. */
 import assert from "node:assert/strict";
-import { append, chain, commit, messageNode, unchanged } from "../support/builders.ts";
-import { nodeIds, pathIds, read, refuses } from "../support/expect.ts";
+import { append, chain, commit, messageNode, unchanged } from "./builders.ts";
+import { nodeIds, pathIds, read, refuses } from "./expect.ts";
 import type { Area, Fixture } from "./suite.ts";
 
 const PERMISSIVE = { graphPolicy: "permissive" } as const;

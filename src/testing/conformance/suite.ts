@@ -7,7 +7,7 @@
  *    its log, from a snapshot, and through both.
  */
 import { describe, test } from "node:test";
-import type { RuntimePersistence, Store, StoreOptions } from "../../src/contract.ts";
+import type { RuntimePersistence, Store, StoreOptions } from "../../contract.ts";
 
 export interface StoreFactory {
   /** A new, empty store. */
@@ -26,7 +26,10 @@ export interface Capabilities {
    * from the log, and every second time from a snapshot, for a store that is slow to open.
    */
   readonly recheck: "everyWay" | "oneWay";
-  /** Histories that the concurrency law tries; slow stores afford fewer. */
+  /**
+   * Random histories that the concurrency law tries; slow stores afford fewer. More than 0 needs the package
+   * fast-check.
+   */
   readonly histories: number;
 }
 
