@@ -113,7 +113,7 @@ const LAWS = `
 import { openMemoryStore } from "varve";
 import { conformance } from "varve/testing";
 const factory = { open: openMemoryStore, reopen: (store) => Promise.resolve(store), discard: (store) => store.close() };
-conformance("a store", factory, { reopen: false, recheck: "everyWay", histories: 0 });
+conformance("a store", factory, { reopen: false, recheck: "everyWay", histories: 0 }, ["load", "commit", "errors"]);
 `;
 
 const PROGRAMS = {

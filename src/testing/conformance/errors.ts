@@ -90,7 +90,9 @@ export const errorLaws: Area = ({ law }) => {
         assert.equal(isStoreError(copy, "INVALID_ARGUMENT"), true);
         assert.equal((copy as StoreError).retry, "never");
       }
-      const another = `${new URL("../../errors.ts", import.meta.url).href}?another-copy`;
+      // As source in the repository, compiled in the package.
+      const [extension] = /\.[jt]s$/.exec(import.meta.url) ?? [".js"];
+      const another = `${new URL(`../../errors${extension}`, import.meta.url).href}?another-copy`;
       const loaded = (await import(another)) as { isStoreError(value: unknown): boolean };
       assert.notEqual(loaded.isStoreError, isStoreError);
       assert.equal(loaded.isStoreError(error), true);
