@@ -17,8 +17,8 @@ import type { RuntimePersistence, Store, StoreOptions } from "../../src/contract
 import { isStoreError } from "../../src/errors.ts";
 import { openStore } from "../../src/index.ts";
 import type { PersistedSessionRead, RuntimeCommit, RuntimeCommitResult } from "../../src/session/types.ts";
+import { ModelSession, type Outcome, shown } from "../../src/testing/conformance/model.ts";
 import { MemoryVfs } from "../../src/vfs/memory.ts";
-import { ModelSession, type Outcome, shown } from "../conformance/model.ts";
 import { OpenCalls } from "./call.ts";
 import { ScheduledClock, settle, takeAllTurns } from "./scheduled.ts";
 
