@@ -9,6 +9,7 @@ import type { Store } from "../../contract.ts";
 import { isStoreError } from "../../errors.ts";
 import { openStore } from "../../store.ts";
 import { checkStore, type KnownLane, nothingKnown, Violation } from "./check.ts";
+import { SILENCE_MS } from "./child.ts";
 import type { Job } from "./job.ts";
 import { Lane } from "./load.ts";
 import { type FileSystem, LEAST_XFS_BYTES, Mount } from "./mounts.ts";
@@ -138,7 +139,7 @@ export class FullTechnique implements Technique {
       for (let refusals = 0, operations = 0; refusals < REFUSALS; operations++) {
         if (operations === MOST_OPERATIONS)
           throw new Violation(`${MOST_OPERATIONS} operations were accepted on a full ${this.#fileSystem}`);
-        if (await lane.advance()) continue;
+        if (await inTime(lane.advance())) continue;
         refusals++;
         this.counts.refusals++;
         if (lane.lastRefusal !== "STORE_FULL")
@@ -197,12 +198,26 @@ export class FullTechnique implements Technique {
       for (let attempt = 0; this.counts.acknowledged === before; attempt++) {
         if (attempt === MOST_OPERATIONS)
           throw new Violation("commits are still refused although there is room");
-        if (!(await lane.advance())) await pause(1);
+        if (!(await inTime(lane.advance()))) await pause(1);
       }
     }
     await patiently(() => store.snapshot());
     await patiently(() => store.gc());
     await checkStore(store, this.#plan, this.#known);
+  }
+}
+
+/** On a full disk a commit is answered or refused; one that waits would wait for ever. */
+async function inTime<Value>(answer: Promise<Value>): Promise<Value> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const what = `a write was neither answered nor refused within ${SILENCE_MS / 1_000} s`;
+    timer = setTimeout(() => reject(new Violation(what)), SILENCE_MS);
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -6,6 +6,7 @@
  * 2. The first thing found wrong ends the run; what the crash left is kept as evidence.
  * 3. Whatever happens, processes are ended and file systems unmounted before it answers.
  */
+import { isStoreError } from "../../errors.ts";
 import { diskVfs } from "../../vfs/disk.ts";
 import { Random } from "../replay/random.ts";
 import { Violation } from "./check.ts";
@@ -184,8 +185,9 @@ class TortureRun {
   }
 }
 
-/** What a check found, in its words; anything else with its stack, since it is a fault of ours. */
+/** What a check found or the store answered, in its words; anything else with its stack: a fault of ours. */
 function messageOf(error: unknown): string {
   if (error instanceof Violation) return error.message;
+  if (isStoreError(error)) return `${error.code}: ${error.message}`;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
