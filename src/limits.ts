@@ -34,6 +34,12 @@ export const RING_BYTES = 8 * MIB;
 export const SLOW_SYNC_MS = 500;
 /** Milliseconds between two events that tell of slow syncs, so that a sick disk does not flood the host. */
 export const SLOW_SYNC_EVENT_MS = 5_000;
+/** Frames in flight up to which a commit counts as lone: its latency matters more than a core's time. */
+export const LONE_FRAMES = 4;
+/** Milliseconds that the event loop is kept turning for the answer to a lone commit. */
+export const POLL_MS = 0.5;
+/** Milliseconds that the log's thread looks for the next lone commit before it sleeps. */
+export const LOOK_FOR_WORK_MS = 0.1;
 /** Zero-filled segments kept ready. */
 export const SPARE_SEGMENTS = 2;
 /** Copies of cut tails kept in quarantine/. */

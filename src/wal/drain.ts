@@ -56,6 +56,7 @@ export class Drain {
   readonly #parts: DrainParts;
   /** When what was written must be synced at the latest; undefined if nothing waits. */
   #syncAt: number | undefined;
+  #lastFrames = 0;
   #ended = false;
 
   constructor(parts: DrainParts) {
@@ -65,6 +66,11 @@ export class Drain {
   /** Milliseconds until a step is due although nothing new comes. */
   get dueIn(): number | undefined {
     return this.#syncAt === undefined ? undefined : Math.max(0, this.#syncAt - this.#parts.now());
+  }
+
+  /** Frames of the newest batch. */
+  get lastFrames(): number {
+    return this.#lastFrames;
   }
 
   /** Does the next piece of work, if there is one. */
@@ -115,6 +121,7 @@ export class Drain {
     const { ring, writer, answer, sync } = this.#parts;
     const offset = writer.write(runs, frames);
     ring.release(taken);
+    this.#lastFrames = frames;
     if (sync === "always") this.#sync();
     else if (sync === "interval") this.#syncAt ??= this.#parts.now() + this.#parts.syncIntervalMs;
     answer({ kind: "batch", frames, segment: writer.segment, offset, room: writer.room });

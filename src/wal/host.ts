@@ -11,6 +11,10 @@ export interface LogHost {
   atEndOfTurn(fn: () => void): void;
   /** There is something in the ring, or something changed that the log waits for. */
   wake(): void;
+  /** Milliseconds after which a turn that still appends hands over what it has; undefined: not before its end. */
+  readonly patienceMs: number | undefined;
+  /** Very little is in flight, so its answer is to come as fast as it can. */
+  expectAnswer(): void;
   /** Hands over the image of an external frame; its command is put into the ring afterwards. */
   sendExternal(image: Uint8Array<ArrayBuffer>): void;
   retire(retirement: Retirement): void;

@@ -50,6 +50,10 @@ export class InlineHost implements LogHost {
     });
   }
 
+  readonly patienceMs = undefined;
+
+  expectAnswer(): void {}
+
   sendExternal(image: Uint8Array<ArrayBuffer>): void {
     this.#externals.push(image);
   }

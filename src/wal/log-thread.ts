@@ -4,12 +4,14 @@
  */
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { assert, defined } from "../assert.ts";
+import { LONE_FRAMES, LOOK_FOR_WORK_MS } from "../limits.ts";
 import { createDiskVfs } from "../vfs/disk.ts";
+import { CAN_POLL } from "./answer-port.ts";
 import { Drain } from "./drain.ts";
 import { Ring } from "./ring.ts";
 import { SyncWatch } from "./sync-watch.ts";
 import type { LogThreadData } from "./thread-data.ts";
-import { SpareGate, Word, wake } from "./words.ts";
+import { SpareGate, Word, type Words, wake } from "./words.ts";
 import { LogWriter } from "./writer.ts";
 
 function run(data: LogThreadData, port: MessagePort): void {
@@ -26,12 +28,18 @@ function run(data: LogThreadData, port: MessagePort): void {
     syncIntervalMs: data.syncIntervalMs,
     takeExternal: () => receiveImage(port),
     watch,
-    answer: (answer) => port.postMessage(answer),
+    answer: (answer) => {
+      data.answers.postMessage(answer);
+      Atomics.add(words, Word.answers, 1);
+    },
     now,
   });
   for (;;) {
     let result = drain.step();
-    if (result === "worked") continue;
+    if (result === "worked") {
+      if (CAN_POLL && drain.lastFrames <= LONE_FRAMES) lookForWork(words);
+      continue;
+    }
     const generation = Atomics.load(words, Word.logWake);
     // Announced before looking once more: whoever puts something afterwards sees it and wakes this thread.
     Atomics.store(words, Word.logAsleep, 1);
@@ -40,6 +48,16 @@ function run(data: LogThreadData, port: MessagePort): void {
     if (result !== "worked") Atomics.wait(words, Word.logWake, generation, drain.dueIn);
     Atomics.store(words, Word.logAsleep, 0);
   }
+}
+
+/**
+ * Who waits for one commit before sending the next sends it within microseconds, and a thread that sleeps takes
+ * as long as a sync to wake. Bounded, so an idle log costs nothing.
+ */
+function lookForWork(words: Words): void {
+  const until = performance.now() + LOOK_FOR_WORK_MS;
+  const taken = Atomics.load(words, Word.tail);
+  while (Atomics.load(words, Word.head) === taken && performance.now() < until);
 }
 
 /** The main thread sends the image before it puts the command, so it is there. */

@@ -14,7 +14,7 @@ import type { Answer } from "./drain.ts";
 import { type LogPlace, listSegments, segmentPath } from "./files.ts";
 import { frameBytes, MAX_PAYLOAD_BYTES } from "./frame.ts";
 import type { LogHost } from "./host.ts";
-import { Outbox } from "./outbox.ts";
+import { type Flight, Outbox } from "./outbox.ts";
 import { LogReader } from "./reader.ts";
 import { type Ring, Tag } from "./ring.ts";
 import { FIRST_DATA_AT, SEAL_RESERVE_BYTES } from "./segment.ts";
@@ -57,7 +57,7 @@ type State =
   | { readonly kind: "closed" }
   | { readonly kind: "failed"; readonly error: StoreError };
 
-export class MainLog {
+export class MainLog implements Flight {
   readonly #parts: MainLogParts;
   readonly #reader: LogReader;
   readonly #outbox: Outbox;
@@ -75,6 +75,7 @@ export class MainLog {
   #frames = 0;
   #bytes = 0;
   #batches = 0;
+  #lastFrames = 0;
 
   constructor(parts: MainLogParts) {
     this.#parts = parts;
@@ -82,7 +83,7 @@ export class MainLog {
     this.#outbox = new Outbox(
       parts.ring,
       () => defined(this.#host, "a log has a host before it is used"),
-      () => this.#isBusy,
+      this,
     );
     this.#lastLsn = parts.lastLsn;
     this.#durableLsn = parts.lastLsn;
@@ -232,7 +233,7 @@ export class MainLog {
         return;
     }
     this.#outbox.pump();
-    if (!this.#isBusy) this.#host?.keepAlive(false);
+    if (!this.isBusy) this.#host?.keepAlive(false);
   }
 
   /** The log is dead: everything in flight stays unanswered. */
@@ -249,6 +250,7 @@ export class MainLog {
   #onBatch(frames: number, segment: number, offset: number): void {
     const { listener } = this.#parts;
     this.#batches += 1;
+    this.#lastFrames = frames;
     this.#frames += frames;
     let at = offset;
     for (let frame = 0; frame < frames; frame += 1) {
@@ -262,7 +264,13 @@ export class MainLog {
     listener.batchEnd(this.#durableLsn);
   }
 
-  get #isBusy(): boolean {
+  get frames(): number {
+    return this.#sizes.length;
+  }
+  get lastFrames(): number {
+    return this.#lastFrames;
+  }
+  get isBusy(): boolean {
     if (this.#state.kind === "failed") return false;
     return this.#sizes.length > 0 || this.#rolls.length > 0 || this.#state.kind === "closing";
   }

@@ -4,12 +4,13 @@
  *
  * 1. Whatever does not fit the ring queues here; nothing overtakes what queues.
  * 2. What is put is handed over at the end of the turn: the answers of one batch let many callers go on, and
- *    what they append belongs into one batch again. A turn that appends a lot hands over on the way.
+ *    what they append belongs into one batch again. A turn that appends a lot, or for longer than the log's
+ *    thread takes to sync, hands over on the way. One caller alone does not wait for the turn's end.
  * 3. The image of an external frame is sent before its command is put, so that the log's thread never has to
  *    wait for it.
  */
 import type { Lsn } from "../ids.ts";
-import { KIB } from "../limits.ts";
+import { KIB, LONE_FRAMES } from "../limits.ts";
 import { FrameType, frameBytes, imageOf, putFrame } from "./frame.ts";
 import type { LogHost } from "./host.ts";
 import { type Ring, Tag } from "./ring.ts";
@@ -23,17 +24,27 @@ type Queued =
   | { readonly kind: "external"; readonly image: Uint8Array<ArrayBuffer> }
   | { readonly kind: "command"; readonly tag: number };
 
+/** What is appended and not answered yet. */
+export interface Flight {
+  readonly isBusy: boolean;
+  readonly frames: number;
+  /** Frames of the batch answered last. */
+  readonly lastFrames: number;
+}
+
 export class Outbox {
   readonly #ring: Ring;
   readonly #host: () => LogHost;
-  readonly #isBusy: () => boolean;
+  readonly #flight: Flight;
   #queue: Queued[] = [];
   #handsOver = false;
+  /** When what is to be handed over next began. */
+  #begun = 0;
 
-  constructor(ring: Ring, host: () => LogHost, isBusy: () => boolean) {
+  constructor(ring: Ring, host: () => LogHost, flight: Flight) {
     this.#ring = ring;
     this.#host = host;
-    this.#isBusy = isBusy;
+    this.#flight = flight;
   }
 
   /** Puts a frame behind everything else; the payload is copied before this returns. */
@@ -94,19 +105,37 @@ export class Outbox {
   }
 
   #handOverSoon(): void {
-    if (this.#ring.unpublishedBytes >= HAND_OVER_BYTES) return this.#handOver();
-    if (this.#handsOver) return;
+    if (this.#handsOver) {
+      if (this.#isLongTurn()) this.#handOver();
+      return;
+    }
     this.#handsOver = true;
-    this.#host().atEndOfTurn(() => {
+    this.#begun = performance.now();
+    const handOver = (): void => {
       this.#handsOver = false;
       this.#handOver();
-    });
+    };
+    // Behind everybody who was let go on together with this caller, and before the rest of the turn.
+    if (this.#isLone) queueMicrotask(handOver);
+    else this.#host().atEndOfTurn(handOver);
+  }
+
+  #isLongTurn(): boolean {
+    if (this.#ring.unpublishedBytes >= HAND_OVER_BYTES) return true;
+    const { patienceMs } = this.#host();
+    return patienceMs !== undefined && performance.now() - this.#begun > patienceMs;
+  }
+
+  get #isLone(): boolean {
+    return this.#flight.frames <= LONE_FRAMES && this.#flight.lastFrames <= LONE_FRAMES;
   }
 
   #handOver(): void {
     this.#ring.publish();
+    this.#begun = performance.now();
     const host = this.#host();
-    if (this.#isBusy()) host.keepAlive(true);
+    if (this.#flight.isBusy) host.keepAlive(true);
     host.wake();
+    if (this.#isLone) host.expectAnswer();
   }
 }

@@ -10,6 +10,9 @@
 import { SLOW_SYNC_EVENT_MS, SLOW_SYNC_MS } from "../limits.ts";
 import { Word, type Words } from "./words.ts";
 
+/** What a shared word holds. */
+const MAX_MICROS = 0x7fff_ffff;
+
 export class SyncWatch {
   readonly #words: Words;
   readonly #now: () => number;
@@ -31,6 +34,7 @@ export class SyncWatch {
   ended(): void {
     Atomics.add(this.#words, Word.syncs, 1);
     const durationMs = this.#now() - this.#startedAt;
+    Atomics.store(this.#words, Word.syncMicros, Math.min(durationMs * 1000, MAX_MICROS));
     if (durationMs >= SLOW_SYNC_MS) this.#longest = Math.max(this.#longest, durationMs);
   }
 

@@ -1,6 +1,6 @@
 /** What the log's two threads are started with, and how: a `.ts` entry needs a bootstrap, `.js` none. */
 import { fileURLToPath } from "node:url";
-import { Worker } from "node:worker_threads";
+import { type MessagePort, Worker } from "node:worker_threads";
 import type { SyncPolicy } from "./types.ts";
 import type { WriterPosition } from "./writer.ts";
 
@@ -13,6 +13,8 @@ interface CommonData {
 
 export interface LogThreadData extends CommonData {
   readonly ring: SharedArrayBuffer;
+  /** Where answers are posted. */
+  readonly answers: MessagePort;
   readonly position: WriterPosition;
   readonly sync: SyncPolicy;
   readonly syncIntervalMs: number;
@@ -38,18 +40,14 @@ const NO_FLAGS: string[] = [];
 export function startThread(name: "log-thread", data: LogThreadData): Worker;
 export function startThread(name: "supply-thread", data: SupplyThreadData): Worker;
 export function startThread(name: string, data: LogThreadData | SupplyThreadData): Worker {
-  if (!import.meta.url.endsWith(".ts")) {
-    return new Worker(new URL(`./${name}.js`, import.meta.url), {
-      workerData: data,
-      name: `varve ${name}`,
-      execArgv: NO_FLAGS,
-    });
-  }
-  const entry = fileURLToPath(new URL(`./${name}.ts`, import.meta.url));
-  return new Worker(BOOTSTRAP, {
-    eval: true,
-    workerData: { ...data, entry },
+  const common = {
     name: `varve ${name}`,
     execArgv: NO_FLAGS,
-  });
+    transferList: "answers" in data ? [data.answers] : [],
+  };
+  if (!import.meta.url.endsWith(".ts")) {
+    return new Worker(new URL(`./${name}.js`, import.meta.url), { ...common, workerData: data });
+  }
+  const entry = fileURLToPath(new URL(`./${name}.ts`, import.meta.url));
+  return new Worker(BOOTSTRAP, { ...common, eval: true, workerData: { ...data, entry } });
 }

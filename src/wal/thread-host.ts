@@ -7,29 +7,40 @@
  */
 import type { Worker } from "node:worker_threads";
 import { type ErrorData, errorFromData, storeError, toStoreError } from "../errors.ts";
-import type { Answer } from "./drain.ts";
+import { AnswerPort } from "./answer-port.ts";
 import type { HostEvents, LogHost } from "./host.ts";
 import type { Retirement } from "./supply.ts";
 import { type LogThreadData, type SupplyThreadData, startThread } from "./thread-data.ts";
 import { Closing, Word, type Words, wake, wakeLog } from "./words.ts";
 
+/**
+ * Syncs that a turn may take before it hands over what it has. With more, the log's thread would sleep while
+ * this one encodes; with fewer, batches get small for nothing.
+ */
+const PATIENCE_SYNCS = 2;
+
 export class ThreadHost implements LogHost {
   readonly #words: Words;
   readonly #log: Worker;
+  readonly #answers: AnswerPort;
   readonly #supply: Worker;
   readonly #logGone: Promise<void>;
   readonly #supplyGone: Promise<void>;
   #busy = false;
 
-  constructor(log: LogThreadData, supply: SupplyThreadData, events: HostEvents) {
+  constructor(log: Omit<LogThreadData, "answers">, supply: SupplyThreadData, events: HostEvents) {
     this.#words = log.words;
     let logHasEnded = false;
-    this.#log = startThread("log-thread", log);
-    this.#log.on("message", (answer: Answer) => {
+    this.#answers = new AnswerPort(log.words, (answer) => {
       logHasEnded ||= answer.kind === "closed" || answer.kind === "failed";
       events.answer(answer);
     });
-    this.#logGone = gone(this.#log, "log", events, () => logHasEnded);
+    this.#log = startThread("log-thread", { ...log, answers: this.#answers.remote });
+    this.#logGone = gone(this.#log, "log", events, () => {
+      // Its last answers may still be on the way when it is gone.
+      this.#answers.drain();
+      return logHasEnded;
+    });
     this.#supply = startThread("supply-thread", supply);
     this.#supply.on("message", (error: ErrorData) => events.died(errorFromData(error)));
     this.#supplyGone = gone(
@@ -50,6 +61,14 @@ export class ThreadHost implements LogHost {
     wakeLog(this.#words);
   }
 
+  get patienceMs(): number | undefined {
+    return (PATIENCE_SYNCS * Atomics.load(this.#words, Word.syncMicros)) / 1000 || undefined;
+  }
+
+  expectAnswer(): void {
+    this.#answers.poll();
+  }
+
   sendExternal(image: Uint8Array<ArrayBuffer>): void {
     this.#log.postMessage(image, [image.buffer]);
   }
@@ -66,8 +85,7 @@ export class ThreadHost implements LogHost {
   keepAlive(busy: boolean): void {
     if (busy === this.#busy) return;
     this.#busy = busy;
-    if (busy) this.#log.ref();
-    else this.#log.unref();
+    this.#answers.keepAlive(busy);
   }
 
   async end(): Promise<void> {
@@ -78,6 +96,7 @@ export class ThreadHost implements LogHost {
     // After a failure elsewhere the log's thread still sleeps; one that ended by itself does not mind.
     wake(this.#words, Word.logWake);
     await Promise.all([this.#logGone, this.#supplyGone]);
+    this.#answers.close();
   }
 }
 

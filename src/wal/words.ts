@@ -28,6 +28,10 @@ export const Word = {
   closing: 9,
   /** Syncs of segment files. */
   syncs: 10,
+  /** Answers that the log's thread has posted, modulo 2^32. */
+  answers: 11,
+  /** Microseconds that the newest sync of a segment file took. */
+  syncMicros: 12,
 } as const;
 
 /** Open; being drained, so that the supply is still needed; over, so that both threads end. */
