@@ -11,7 +11,8 @@
  */
 // The "pack" entry is msgpackr without its native string extractor, which can corrupt strings silently
 // under memory pressure (kriszyp/msgpackr-extract#18).
-import { Packr } from "msgpackr/pack";
+import { Packr, RESERVE_START_SPACE } from "msgpackr/pack";
+import { MsgpackWriter } from "./msgpack-writer.ts";
 
 const packr = new Packr({
   useRecords: false,
@@ -22,8 +23,11 @@ const packr = new Packr({
   useToJSON: false,
 });
 
-const PLAIN = 0;
+/** First byte of a value without escapes. */
+export const PLAIN = 0;
 const ESCAPED = 1;
+/** For values of the caller, whose bytes are copied by whoever keeps them. */
+const plain = new MsgpackWriter("kept");
 const ESCAPE_KEY = "$v";
 
 /** How a checked value must be encoded: as it is, or by way of a copy that escapes and drops. */
@@ -31,11 +35,8 @@ export type Encoding = "plain" | "copy";
 
 /** msgpack of a value made by ourselves (records, heads, footers). The result is a fresh copy. */
 export function pack(value: unknown): Uint8Array {
-  const packed = packr.pack(value);
   // pack() answers a view of a shared slab; keeping it would pin megabytes.
-  const copy = Buffer.allocUnsafeSlow(packed.length);
-  copy.set(packed);
-  return copy;
+  return copyOf(packr.pack(value));
 }
 
 /** msgpack without the copy: valid only until the next call into this module. Copy at once. */
@@ -50,17 +51,25 @@ export function unpack(bytes: Uint8Array): unknown {
 
 /** One byte (plain or escaped), then msgpack. `undefined` members are dropped, -0 becomes 0. */
 export function encodeValue(value: unknown, encoding: Encoding): Uint8Array {
-  if (encoding === "plain") return withFlag(PLAIN, packr.pack(value));
+  return copyOf(encodeValueShared(value, encoding));
+}
+
+/**
+ * As `encodeValue` without the copy: a view of a slab that it shares with other values and keeps in memory. For
+ * bytes that are copied or forgotten soon.
+ */
+export function encodeValueShared(value: unknown, encoding: Encoding): Uint8Array {
+  if (encoding === "plain") return plainValue(value);
   const copier = new Copier(false);
   const wire = copier.copy(value);
-  return withFlag(copier.escaped ? ESCAPED : PLAIN, packr.pack(wire));
+  return withFlag(copier.escaped ? ESCAPED : PLAIN, wire);
 }
 
 /** As `encodeValue`, with the keys of every map in code-point order: equal values give equal bytes. */
 export function encodeCanonical(value: unknown): Uint8Array {
   const copier = new Copier(true);
   const wire = copier.copy(value);
-  return withFlag(copier.escaped ? ESCAPED : PLAIN, packr.pack(wire));
+  return copyOf(withFlag(copier.escaped ? ESCAPED : PLAIN, wire));
 }
 
 /** Decodes bytes made by `encodeValue` or `encodeCanonical`. The result aliases nothing. */
@@ -72,11 +81,55 @@ export function decodeValue(bytes: Uint8Array): unknown {
   throw new Error(`unknown value flag ${String(flag)}`);
 }
 
-function withFlag(flag: number, packed: Uint8Array): Uint8Array {
-  const bytes = Buffer.allocUnsafeSlow(packed.length + 1);
-  bytes[0] = flag;
-  bytes.set(packed, 1);
-  return bytes;
+/** What most values are: no bytes, no escapes, no members to drop. */
+function plainValue(value: unknown): Uint8Array {
+  plain.begin();
+  plain.byte(PLAIN);
+  writePlain(value);
+  return plain.end();
+}
+
+function writePlain(value: unknown): void {
+  switch (typeof value) {
+    case "string":
+      return plain.text(value);
+    case "number":
+      return plain.number(value);
+    case "boolean":
+      return plain.boolean(value);
+    case "bigint":
+      return plain.bigint(value);
+    default:
+      if (value === null) plain.nil();
+      else if (Array.isArray(value)) writePlainArray(value);
+      else writePlainMap(value as Record<string, unknown>);
+  }
+}
+
+function writePlainArray(value: readonly unknown[]): void {
+  plain.array(value.length);
+  for (const item of value) writePlain(item);
+}
+
+function writePlainMap(value: Readonly<Record<string, unknown>>): void {
+  const keys = Object.keys(value);
+  plain.map(keys.length);
+  for (const key of keys) {
+    plain.text(key);
+    writePlain(value[key]);
+  }
+}
+
+function withFlag(flag: number, wire: unknown): Uint8Array {
+  const packed = packr.pack(wire, RESERVE_START_SPACE | 1);
+  packed[0] = flag;
+  return packed;
+}
+
+export function copyOf(bytes: Uint8Array): Uint8Array {
+  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  copy.set(bytes);
+  return copy;
 }
 
 /** Code-point order, which differs from JavaScript's UTF-16 order above U+FFFF. */

@@ -21,7 +21,17 @@ const FLOOR_OF_FOLDER = {
   vfs: 1,
   session: 1,
 } as const;
-const GROUND = ["ids", "limits", "errors", "assert", "checksum", "codec", "clock", "flipped-bit"];
+const GROUND = [
+  "ids",
+  "limits",
+  "errors",
+  "assert",
+  "checksum",
+  "codec",
+  "clock",
+  "flipped-bit",
+  "msgpack-writer",
+];
 const ROOF = 5;
 
 /** Outside packages and the only files that may import them. */

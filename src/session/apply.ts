@@ -109,16 +109,16 @@ function replaced(state: SessionState, steps: readonly ReplaceStep[]): Nodes {
       const entry = state.nodes.entries[slot];
       if (entry === undefined) throw new Error(`slot ${slot} is unknown`);
       expect(!nodes.slots.has(entry.id), `node "${entry.id}" is kept twice`);
-      // A tombstoned entry is revived by a copy: older states still see it hidden.
-      nodes.push(isLive(state, slot) ? entry : { ...entry, hiddenAt: Number.POSITIVE_INFINITY });
+      // A tombstoned node is live again, in this table; older states still see it hidden in theirs.
+      nodes.add(entry);
     }
   }
   return { nodes, length: nodes.entries.length, hiddenCount: 0 };
 }
 
-function pushNew(nodes: NodeTable, { id, parent, flags, body }: NodeFact): void {
-  expect(!nodes.slots.has(id), `node "${id}" exists already`);
-  nodes.push({ id, parent, flags, body, hiddenAt: Number.POSITIVE_INFINITY });
+function pushNew(nodes: NodeTable, node: NodeFact): void {
+  expect(!nodes.slots.has(node.id), `node "${node.id}" exists already`);
+  nodes.add(node);
 }
 
 function applyTombstone(state: SessionState, record: TombstoneRecord, lsn: Lsn): SessionState {
@@ -148,7 +148,7 @@ function applyTombstone(state: SessionState, record: TombstoneRecord, lsn: Lsn):
 function vacuumed(state: SessionState): Nodes {
   expectNewest(state);
   const nodes = new NodeTable();
-  for (const entry of liveEntries(state)) nodes.push(entry);
+  for (const entry of liveEntries(state)) nodes.add(entry);
   return { nodes, length: nodes.entries.length, hiddenCount: 0 };
 }
 

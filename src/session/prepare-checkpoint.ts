@@ -7,10 +7,11 @@
  */
 import { types } from "node:util";
 import { sha256Hex } from "../checksum.ts";
-import { decodeValue, encodeCanonical, encodeValue } from "../codec.ts";
+import { decodeValue, encodeCanonical } from "../codec.ts";
 import type { BlobRef } from "../ids.ts";
 import { MAX_COMPONENT_BYTES } from "../limits.ts";
 import { defaultModeTurnOptions } from "./defaults.ts";
+import { writeManifest } from "./manifest-writer.ts";
 import { setOwn } from "./payload.ts";
 import { preparePromptUsage, prepareTokenUsage } from "./prepare-config.ts";
 import { below, type Fields, commitShape as shape } from "./shape.ts";
@@ -37,7 +38,7 @@ export interface PreparedCheckpoint {
   readonly components: readonly PreparedComponent[];
   /** Refs as the caller gave them, used or not; for the digest of an operation. */
   readonly givenRefs: readonly (BlobRef | null)[];
-  /** Canonical bytes of the checkpoint manifest. */
+  /** Canonical bytes of the checkpoint manifest, valid until the next commit is prepared. */
   readonly manifest: Uint8Array;
   readonly checkpointRef: BlobRef;
   readonly checkpoint: SessionCheckpoint;
@@ -96,11 +97,11 @@ interface EncodedManifest {
   readonly adopted: SessionCheckpoint;
 }
 
-/** Encodes a manifest whose keys are in code-point order everywhere but inside the mode's payload. */
+/** Encodes a manifest. Valid until the next is: copy it. */
 function encodeManifest(checkpoint: SessionCheckpoint): EncodedManifest {
   const { modeId, payload } = checkpoint.turnState.modeTurnOptions;
   const isSorted = isEmptyMap(payload) && modeId.isWellFormed();
-  const manifest = isSorted ? encodeValue(checkpoint, "plain") : encodeCanonical(checkpoint);
+  const manifest = isSorted ? writeManifest(checkpoint) : encodeCanonical(checkpoint);
   return {
     manifest,
     checkpointRef: sha256Hex(manifest) as BlobRef,

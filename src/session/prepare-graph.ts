@@ -3,9 +3,10 @@
  * parents) is decided in `plan-graph.ts`.
  *
  * A node's body is the encoding of the node without its two ids, key order kept. Unknown fields are kept
- * inside `event` and `body` and refused beside them.
+ * inside `event` and `body` and refused beside them. A body is a view of a slab that it
+ * shares: whoever keeps it copies it, as the log and the node table do.
  */
-import { type Encoding, encodeCanonical, encodeValue } from "../codec.ts";
+import { type Encoding, encodeCanonical, encodeValueShared } from "../codec.ts";
 import { countsAsUserMessage } from "./picker.ts";
 import type { NodeFact } from "./record.ts";
 import { type Fields, commitShape as shape } from "./shape.ts";
@@ -94,7 +95,7 @@ function prepareNode(value: unknown, path: string, canonical: Canonical, bodies:
   const { wire, encoding, flags } =
     kind === "event" ? eventWire(fields, path, timestamp) : pluginWire(fields, path, timestamp);
   if (canonical === "with-canonical-bodies") bodies.push(encodeCanonical(wire));
-  return { id, parent, flags, body: encodeValue(wire, encoding) };
+  return { id, parent, flags, body: encodeValueShared(wire, encoding) };
 }
 
 interface NodeWire {

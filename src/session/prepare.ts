@@ -7,7 +7,7 @@
  * 2. The result holds nothing of the caller's.
  */
 import { sha256 } from "../checksum.ts";
-import { pack } from "../codec.ts";
+import { copyOf, pack } from "../codec.ts";
 import type { BlobRef } from "../ids.ts";
 import { checkBinding } from "./prepare-arguments.ts";
 import { type PreparedCheckpoint, type PreparedComponent, prepareCheckpoint } from "./prepare-checkpoint.ts";
@@ -87,7 +87,7 @@ export function prepareCommit(value: unknown, boundSessionId: string, limits: Co
     config,
     graph,
     components: checkpoint.components,
-    manifest: checkpoint.manifest,
+    manifest: copyOf(checkpoint.manifest),
     checkpointRef: checkpoint.checkpointRef,
     checkpoint: checkpoint.checkpoint,
     usage: deltas.filter(countsAnything),

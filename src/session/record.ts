@@ -5,8 +5,10 @@
  * Bytes: one msgpack array, `[kind, sessionId | digest, …]`; see docs/format.md. Payload bytes of nodes and
  * values are carried as msgpack binaries, so that a reader that only routes records decodes no payload.
  */
-import { pack, packTransient, unpack } from "../codec.ts";
+import { packTransient, unpack } from "../codec.ts";
 import { type BlobRef, refFromBytes, refToBytes } from "../ids.ts";
+import { MsgpackWriter } from "../msgpack-writer.ts";
+import { COMMIT_LAYOUT, GraphTag, RecordTag, writeBlob, writeCommit } from "./record-writer.ts";
 import type { PickerState } from "./state.ts";
 import type { PersistedSessionConfig, SessionMeta, TokenLedgerEntry, TokenUsage } from "./types.ts";
 
@@ -85,61 +87,32 @@ export interface DeleteRecord {
 export type SessionRecord = CommitRecord | MetaRecord | TombstoneRecord | VacuumRecord | DeleteRecord;
 export type LogRecord = BlobRecord | SessionRecord;
 
-const BLOB = 1;
-const COMMIT = 2;
-const META = 3;
-const TOMBSTONE = 4;
-const VACUUM = 5;
-const DELETE = 6;
-/** Layout version of a commit record; a newer one is refused, not guessed. */
-const COMMIT_LAYOUT = 1;
+const writer = new MsgpackWriter("reused");
 
+/** The bytes of a record as a copy of their own. */
 export function encodeRecord(record: LogRecord): Uint8Array {
-  return pack(toWire(record));
+  return Buffer.from(encodeRecordTransient(record));
 }
 
 /** As `encodeRecord` without the copy: valid only until the next encoding. The log copies it into its ring. */
 export function encodeRecordTransient(record: LogRecord): Uint8Array {
-  return packTransient(toWire(record));
+  if (record.kind !== "blob" && record.kind !== "commit") return packTransient(toWire(record));
+  writer.begin();
+  if (record.kind === "blob") writeBlob(writer, record);
+  else writeCommit(writer, record);
+  return writer.end();
 }
 
-function toWire(record: LogRecord): unknown[] {
+function toWire(record: Exclude<LogRecord, BlobRecord | CommitRecord>): unknown[] {
   switch (record.kind) {
-    case "blob":
-      return [
-        BLOB,
-        refToBytes(record.ref),
-        BLOB_KINDS.indexOf(record.blobKind),
-        record.size,
-        record.at,
-        record.data,
-      ];
-    case "commit":
-      return [
-        COMMIT,
-        record.sessionId,
-        COMMIT_LAYOUT,
-        record.revision,
-        configToWire(record.config),
-        record.leafNodeId ?? null,
-        refToBytes(record.checkpointRef),
-        record.manifest,
-        optionalRef(record.toolStateRef),
-        optionalRef(record.pluginSnapshotRef),
-        optionalRef(record.executionStateRef),
-        graphToWire(record.graph),
-        record.usage.map(usageToWire),
-        pickerToWire(record.picker),
-        record.operation === undefined ? null : [record.operation.id, record.operation.digest],
-      ];
     case "meta":
-      return [META, record.sessionId, metaToWire(record.meta)];
+      return [RecordTag.meta, record.sessionId, metaToWire(record.meta)];
     case "tombstone":
-      return [TOMBSTONE, record.sessionId, record.nodeIds, pickerToWire(record.picker)];
+      return [RecordTag.tombstone, record.sessionId, record.nodeIds, pickerToWire(record.picker)];
     case "vacuum":
-      return [VACUUM, record.sessionId];
+      return [RecordTag.vacuum, record.sessionId];
     case "delete":
-      return [DELETE, record.sessionId];
+      return [RecordTag.delete, record.sessionId];
   }
 }
 
@@ -147,7 +120,7 @@ function toWire(record: LogRecord): unknown[] {
 export function decodeRecord(bytes: Uint8Array): LogRecord {
   const wire = asArray(unpack(bytes), "record");
   switch (wire[0]) {
-    case BLOB:
+    case RecordTag.blob:
       return {
         kind: "blob",
         ref: refFromBytes(asBytes(wire[1], "digest")),
@@ -156,24 +129,24 @@ export function decodeRecord(bytes: Uint8Array): LogRecord {
         at: asNumber(wire[4], "at"),
         data: asBytes(wire[5], "data"),
       };
-    case COMMIT:
+    case RecordTag.commit:
       return commitFromWire(wire);
-    case META:
+    case RecordTag.meta:
       return {
         kind: "meta",
         sessionId: asText(wire[1], "session"),
         meta: metaFromWire(asText(wire[1], "session"), wire[2]),
       };
-    case TOMBSTONE:
+    case RecordTag.tombstone:
       return {
         kind: "tombstone",
         sessionId: asText(wire[1], "session"),
         nodeIds: asArray(wire[2], "ids").map((id) => asText(id, "id")),
         picker: pickerFromWire(wire[3]),
       };
-    case VACUUM:
+    case RecordTag.vacuum:
       return { kind: "vacuum", sessionId: asText(wire[1], "session") };
-    case DELETE:
+    case RecordTag.delete:
       return { kind: "delete", sessionId: asText(wire[1], "session") };
     default:
       throw new Error(`unknown record kind ${String(wire[0])}`);
@@ -299,19 +272,11 @@ export function nodeFromWire(value: unknown): NodeFact {
   };
 }
 
-function graphToWire(graph: GraphFact): unknown {
-  if (graph.kind === "unchanged") return null;
-  if (graph.kind === "append") return [0, ...graph.nodes.map(nodeToWire)];
-  return [
-    1,
-    ...graph.steps.map((step) => (step.kind === "keep" ? [step.start, step.count] : nodeToWire(step.node))),
-  ];
-}
 function graphFromWire(value: unknown): GraphFact {
   if (value === null) return { kind: "unchanged" };
   const [tag, ...items] = asArray(value, "graph");
-  if (tag === 0) return { kind: "append", nodes: items.map(nodeFromWire) };
-  if (tag !== 1) throw new Error(`unknown graph fact ${String(tag)}`);
+  if (tag === GraphTag.append) return { kind: "append", nodes: items.map(nodeFromWire) };
+  if (tag !== GraphTag.replace) throw new Error(`unknown graph fact ${String(tag)}`);
   return { kind: "replace", steps: items.map(stepFromWire) };
 }
 function stepFromWire(value: unknown): ReplaceStep {

@@ -151,7 +151,7 @@ function unchangedPrefix(
     const entry = state.nodes.entries[slot];
     const old = stored[slot];
     if (entry === undefined || old === undefined || entry.id !== old.id || entry.parent !== old.parent) break;
-    if (entry.flags !== old.flags || entry.body !== old.body) break;
+    if (entry.flags !== old.flags || Buffer.compare(entry.body, old.body) !== 0) break;
     if (isLive(state, slot) === wasHidden[slot]) break;
     slot++;
   }

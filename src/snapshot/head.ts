@@ -131,6 +131,10 @@ export function entryFromItem(item: unknown): NodeEntry {
   const isHidden = (node.flags & HIDDEN) !== 0;
   return { ...node, flags: node.flags & ~HIDDEN, hiddenAt: isHidden ? 0 : Number.POSITIVE_INFINITY };
 }
+function addItem(nodes: NodeTable, item: unknown): void {
+  const entry = entryFromItem(item);
+  nodes.add(entry, entry.hiddenAt);
+}
 
 export function receiptItem(receipt: Receipt): unknown[] {
   return [
@@ -171,8 +175,7 @@ export function stateFromHead(
   options: HeadLoadOptions,
 ): SessionState {
   const nodes = new NodeTable();
-  if (options.nodes === "all")
-    for (const item of readItems(stored.nodes, store)) nodes.push(entryFromItem(item));
+  if (options.nodes === "all") for (const item of readItems(stored.nodes, store)) addItem(nodes, item);
   const { sessionId, deleted, head, meta, picker, ledger, lastCommitLsn, lastLsn, receipts } = stored;
   return {
     sessionId,
