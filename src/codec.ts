@@ -112,9 +112,12 @@ function writePlainArray(value: readonly unknown[]): void {
 }
 
 function writePlainMap(value: Readonly<Record<string, unknown>>): void {
-  const keys = Object.keys(value);
-  plain.map(keys.length);
-  for (const key of keys) {
+  // Unlike Object.keys this makes no list of keys.
+  let size = 0;
+  for (const key in value) if (Object.hasOwn(value, key)) size++;
+  plain.map(size);
+  for (const key in value) {
+    if (!Object.hasOwn(value, key)) continue;
     plain.text(key);
     writePlain(value[key]);
   }

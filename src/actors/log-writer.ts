@@ -19,7 +19,8 @@ import type { Lsn } from "../ids.ts";
 import { encodeRecordTransient, type SessionRecord } from "../session/record.ts";
 import type { Log } from "../wal/log.ts";
 import { blobPayloads, type NewBlob } from "./blob-frames.ts";
-import type { Tail } from "./tail.ts";
+import { Fifo } from "./fifo.ts";
+import type { BlobTail, Tail } from "./tail.ts";
 
 /** One session's write: blobs, then the record that names them. */
 export interface Write {
@@ -47,8 +48,10 @@ export interface LogWriterInput {
   readonly onFailed: (error: StoreError) => void;
 }
 
-/** Enters where a frame lies once it is durable. */
-type Placed = (segment: number, offset: number) => void;
+/** What a frame in flight is, so that its place can be entered into the tail once it is durable. */
+type Frame =
+  | { readonly record: Pick<SessionRecord, "kind" | "sessionId">; readonly lsn: Lsn; readonly bytes: number }
+  | { readonly blob: BlobTail };
 
 interface Settlement {
   readonly lsn: Lsn;
@@ -69,11 +72,8 @@ class WriteQueue {
   readonly #log: Log;
   readonly #tail: Tail;
   readonly #onFailed: (error: StoreError) => void;
-  /** One per frame in flight; index 0 belongs to `#nextPlaced`. */
-  #placed: Placed[] = [];
-  #placedAt = 0;
-  #settlements: Settlement[] = [];
-  #settledAt = 0;
+  readonly #frames = new Fifo<Frame>();
+  readonly #settlements = new Fifo<Settlement>();
   #error: StoreError | undefined;
 
   constructor({ log, tail, onFailed }: LogWriterInput) {
@@ -117,10 +117,9 @@ class WriteQueue {
       for (const blob of write.blobs) this.#appendBlob(blob);
       const payload = encodeRecordTransient(write.record);
       write.lsn = this.#log.append(payload);
-      const { record, lsn } = write;
-      this.#placed.push((segment, offset) =>
-        this.#tail.addRecord(record, lsn, segment, offset, payload.length),
-      );
+      // Not the record itself: its payload would stay in memory until it is durable.
+      const { kind, sessionId } = write.record;
+      this.#frames.push({ record: { kind, sessionId }, lsn: write.lsn, bytes: payload.length });
       this.#settlements.push({ lsn: write.lsn, settle: write.settle });
     } catch (error) {
       // Half of a write may be in the ring: nothing can be said about the log any more.
@@ -131,40 +130,37 @@ class WriteQueue {
   }
 
   #appendBlob(blob: NewBlob): void {
-    let entry: ReturnType<Tail["addBlob"]> | undefined;
+    let entry: BlobTail | undefined;
     for (const payload of blobPayloads(blob)) {
       const lsn = this.#log.append(payload);
       entry ??= this.#tail.addBlob(blob.ref, blob.blobKind, blob.bytes.length, lsn);
-      const { positions } = entry;
-      this.#placed.push((segment, offset) => positions.push(segment, offset));
+      this.#frames.push({ blob: entry });
     }
   }
 
   #after(settle: Settlement["settle"]): void {
     if (this.#error !== undefined) settle(unknownError(this.#error));
-    else if (this.#settledAt === this.#settlements.length) settle(undefined);
+    else if (this.#settlements.isEmpty) settle(undefined);
     else this.#settlements.push({ lsn: this.#log.lastLsn, settle });
   }
 
   #place(positions: readonly number[]): void {
     for (let i = 0; i + 1 < positions.length; i += 2) {
-      const placed = this.#placed[this.#placedAt++];
-      assert(placed !== undefined, "every durable frame was appended by this writer");
-      placed(positions[i] as number, positions[i + 1] as number);
+      const frame = this.#frames.shift();
+      assert(frame !== undefined, "every durable frame was appended by this writer");
+      const segment = positions[i] as number;
+      const offset = positions[i + 1] as number;
+      if ("blob" in frame) frame.blob.positions.push(segment, offset);
+      else this.#tail.addRecord(frame.record, frame.lsn, segment, offset, frame.bytes);
     }
-    this.#placed = this.#placed.slice(this.#placedAt);
-    this.#placedAt = 0;
   }
 
   #settleUpTo(lsn: Lsn): void {
-    while (this.#settledAt < this.#settlements.length) {
-      const next = this.#settlements[this.#settledAt];
-      if (next === undefined || next.lsn > lsn) break;
-      this.#settledAt++;
+    for (let next = this.#settlements.peek(); next !== undefined; next = this.#settlements.peek()) {
+      if (next.lsn > lsn) return;
+      this.#settlements.shift();
       next.settle(undefined);
     }
-    this.#settlements = this.#settlements.slice(this.#settledAt);
-    this.#settledAt = 0;
   }
 
   /** Tells of the failure once, then settles what waits. */
@@ -175,12 +171,8 @@ class WriteQueue {
 
   fail(error: StoreError): void {
     this.#error ??= error;
-    const pending = this.#settlements.slice(this.#settledAt);
-    this.#settlements = [];
-    this.#settledAt = 0;
-    this.#placed = [];
-    this.#placedAt = 0;
-    for (const { settle } of pending) settle(unknownError(error));
+    this.#frames.takeAll();
+    for (const { settle } of this.#settlements.takeAll()) settle(unknownError(error));
   }
 }
 

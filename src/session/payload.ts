@@ -61,7 +61,8 @@ function isPlainContainer(value: object, levels: number): boolean {
   if (Array.isArray(value)) return prototype === Array.prototype && isPlainArray(value, levels);
   if (prototype !== Object.prototype && prototype !== null) return false;
   if (Object.getOwnPropertySymbols(value).length > 0) return false;
-  for (const key of Object.keys(value)) {
+  // Unlike Object.keys this makes no list; what it names that is inherited is no property of the value.
+  for (const key in value) {
     // The codec writes such keys as an escape, which needs a copy.
     if (key === "__proto__" || !key.isWellFormed()) return false;
     if (!isPlainProperty(value, key, levels)) return false;

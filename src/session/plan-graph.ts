@@ -56,6 +56,8 @@ function planAppend(state: SessionState, graph: PreparedGraph, options: GraphPla
   const { nodes, leafNodeId } = graph;
   const { slots } = state.nodes;
   for (const { id } of nodes) if (slots.has(id)) return refuse(collision(id, "exists already"));
+  const [only] = nodes;
+  if (nodes.length === 1 && only !== undefined) return planOne(state, only, graph, options);
   const ids = idsOf(nodes);
   if (typeof ids === "string") return refuse(collision(ids, "is twice in the delta"));
   const cycle = findAppendCycle(state, nodes, ids);
@@ -67,6 +69,27 @@ function planAppend(state: SessionState, graph: PreparedGraph, options: GraphPla
   }
   const fact: GraphFact = nodes.length === 0 ? { kind: "unchanged" } : { kind: "append", nodes };
   return { kind: "accepted", fact, picker: pickerAfterAppend(state, nodes) };
+}
+
+/** What most commits append: one node, with nothing in its delta to look up. */
+function planOne(
+  state: SessionState,
+  node: NodeFact,
+  { nodes, leafNodeId }: PreparedGraph,
+  { graphPolicy }: GraphPlanOptions,
+): GraphPlan {
+  const { id, parent } = node;
+  if (parent === id) return refuse(cyclic(id));
+  if (state.nodes.missingParents.has(id)) {
+    const cycle = findAppendCycle(state, nodes, new Map([[id, 0]]));
+    if (cycle !== undefined) return refuse(cyclic(cycle));
+  }
+  if (graphPolicy === "strict") {
+    const isLiveAfter = (one: string) => one === id || liveEntry(state, one) !== undefined;
+    const dangling = findDangling(nodes, leafNodeId, isLiveAfter);
+    if (dangling !== undefined) return refuse(dangling);
+  }
+  return { kind: "accepted", fact: { kind: "append", nodes }, picker: pickerAfterAppend(state, nodes) };
 }
 
 function findAppendCycle(

@@ -130,7 +130,7 @@ function prepareModeOptions(value: unknown): ModeTurnOptions {
   const fields = shape.open(value, path, MODE_OPTIONS);
   const modeId = shape.text(fields, path, "modeId");
   const payload = shape.get(fields, path, "payload");
-  if (payload === undefined) return { modeId, payload: {} };
+  if (payload === undefined || isEmptyPlain(payload)) return { modeId, payload: {} };
   return { modeId, payload: shape.snapshot(payload, below(path, "payload")) as Json };
 }
 
@@ -211,6 +211,12 @@ function checkExecutionState(value: unknown, path: string): Uint8Array {
   const size = shape.get(value as unknown as Fields, path, "byteLength");
   if (typeof size === "number") checkSize(size, path);
   return shape.snapshot(value, path) as Uint8Array;
+}
+
+/** An object without any property, of which there is nothing to copy. */
+function isEmptyPlain(payload: unknown): boolean {
+  if (typeof payload !== "object" || payload === null || types.isProxy(payload)) return false;
+  return Object.getPrototypeOf(payload) === Object.prototype && Reflect.ownKeys(payload).length === 0;
 }
 
 /** The payload is a copy of ours: looking at it calls no code of the caller. */

@@ -111,12 +111,17 @@ export class Shape {
   }
 
   id(fields: Fields, path: string, key: string): string {
-    return this.checkId(this.get(fields, path, key), below(path, key));
+    return this.#idAt(this.get(fields, path, key), path, key);
   }
 
   optionalId(fields: Fields, path: string, key: string): string | undefined {
     const value = this.get(fields, path, key);
-    return value === undefined ? undefined : this.checkId(value, below(path, key));
+    return value === undefined ? undefined : this.#idAt(value, path, key);
+  }
+
+  #idAt(value: unknown, path: string, key: string): string {
+    const problem = idProblem(value);
+    return problem === undefined ? (value as string) : this.fail(below(path, key), problem);
   }
 
   checkId(value: unknown, path: string): string {
@@ -156,8 +161,9 @@ function mapProblem(value: unknown): string | undefined {
 }
 
 function unknownField(value: Fields, names: readonly string[]): string | undefined {
-  for (const key of Object.keys(value)) {
-    if (!names.includes(key) && value[key] !== undefined) return key;
+  // Unlike Object.keys this makes no list; it also names what is inherited.
+  for (const key in value) {
+    if (!names.includes(key) && Object.hasOwn(value, key) && value[key] !== undefined) return key;
   }
   return undefined;
 }
