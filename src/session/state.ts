@@ -16,7 +16,7 @@ import type { PersistedSessionConfig, SessionMeta, TokenLedgerEntry } from "./ty
 /** The node counts as a user message of the picker. */
 export const NODE_USER_MESSAGE = 1;
 
-/** Bytes of a chunk of bodies: the first of a table, doubled up to the last. */
+/** Bytes of a chunk of bodies, least and most. */
 const MIN_CHUNK_BYTES = 1 * KIB;
 const MAX_CHUNK_BYTES = 64 * KIB;
 const NO_BYTES = new Uint8Array(0);
@@ -58,7 +58,8 @@ export class NodeTable {
   #own(body: Uint8Array): Uint8Array {
     const { length } = body;
     if (this.#used + length > this.#chunk.length) {
-      const size = Math.min(Math.max(2 * this.#chunk.length, MIN_CHUNK_BYTES), MAX_CHUNK_BYTES);
+      // As much again as there is: a table of many small nodes has few chunks, one of few wastes little.
+      const size = Math.min(Math.max(this.bytes, MIN_CHUNK_BYTES), MAX_CHUNK_BYTES);
       // One that would fill a chunk leaves the current one to those that come.
       if (length > size / 2) return copyOf(body);
       this.#chunk = Buffer.allocUnsafeSlow(size);

@@ -18,6 +18,9 @@ import { type Ring, Tag } from "./ring.ts";
 /** Bytes after which the log's thread may begin while this turn still appends. */
 const HAND_OVER_BYTES = 256 * KIB;
 
+/** Frames below which a turn does not hand over on the way: a sync is to be worth it. */
+const MIN_HAND_OVER_FRAMES = 32;
+
 /** What waits for room in the ring. */
 type Queued =
   | { readonly kind: "frame"; readonly lsn: Lsn; readonly payload: Uint8Array }
@@ -40,6 +43,8 @@ export class Outbox {
   #handsOver = false;
   /** When what is to be handed over next began. */
   #begun = 0;
+  /** Frames put since. */
+  #unpublished = 0;
 
   constructor(ring: Ring, host: () => LogHost, flight: Flight) {
     this.#ring = ring;
@@ -105,6 +110,7 @@ export class Outbox {
   }
 
   #handOverSoon(): void {
+    this.#unpublished += 1;
     if (this.#handsOver) {
       if (this.#isLongTurn()) this.#handOver();
       return;
@@ -123,7 +129,8 @@ export class Outbox {
   #isLongTurn(): boolean {
     if (this.#ring.unpublishedBytes >= HAND_OVER_BYTES) return true;
     const { patienceMs } = this.#host();
-    return patienceMs !== undefined && performance.now() - this.#begun > patienceMs;
+    if (patienceMs === undefined || this.#unpublished < MIN_HAND_OVER_FRAMES) return false;
+    return performance.now() - this.#begun > patienceMs;
   }
 
   get #isLone(): boolean {
@@ -133,6 +140,7 @@ export class Outbox {
   #handOver(): void {
     this.#ring.publish();
     this.#begun = performance.now();
+    this.#unpublished = 0;
     const host = this.#host();
     if (this.#flight.isBusy) host.keepAlive(true);
     host.wake();
