@@ -1,0 +1,83 @@
+/** Answers of the log's thread: each once, in order, looked for or delivered as an event. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { AnswerPort, CAN_POLL } from "../../src/wal/answer-port.ts";
+import type { Answer } from "../../src/wal/drain.ts";
+import { WORD_COUNT, Word } from "../../src/wal/words.ts";
+
+function port(): {
+  words: Int32Array;
+  port: AnswerPort;
+  delivered: number[];
+  post: (n: number) => void;
+  onDelivered: (fn: () => void) => void;
+} {
+  const words = new Int32Array(new SharedArrayBuffer(4 * WORD_COUNT));
+  const delivered: number[] = [];
+  let told = (): void => {};
+  const made = new AnswerPort(words, (answer) => {
+    assert.ok(answer.kind === "batch");
+    delivered.push(answer.frames);
+    told();
+  });
+  const post = (frames: number): void => {
+    const answer: Answer = { kind: "batch", frames, segment: 1, offset: 0, room: 0 };
+    made.remote.postMessage(answer);
+    Atomics.add(words, Word.answers, 1);
+  };
+  return {
+    words,
+    port: made,
+    delivered,
+    post,
+    onDelivered: (fn) => {
+      told = fn;
+    },
+  };
+}
+
+const turns = async (count: number): Promise<void> => {
+  for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve));
+};
+
+test("answers come once and in order when some are looked for and some come as events", async (t) => {
+  const { port: made, delivered, post, onDelivered } = port();
+  t.after(() => made.close());
+  made.keepAlive(true);
+  // What is told of an answer asks for the next, as a lone committer does.
+  onDelivered(() => {
+    const last = delivered.at(-1) ?? 0;
+    if (last % 3 === 0) made.poll();
+    if (last < 200) post(last + 1);
+  });
+  made.poll();
+  post(1);
+  for (let i = 0; i < 10_000 && delivered.length < 200; i++) await turns(1);
+  assert.deepEqual(
+    delivered,
+    Array.from({ length: 200 }, (_, i) => i + 1),
+  );
+});
+
+test("an answer that is looked for is not delivered again as an event", async (t) => {
+  const { port: made, delivered, post } = port();
+  t.after(() => made.close());
+  post(1);
+  post(2);
+  made.drain();
+  assert.deepEqual(delivered, [1, 2]);
+  await turns(20);
+  assert.deepEqual(delivered, [1, 2]);
+});
+
+test("nobody looks for an answer while syncs are slow", (t) => {
+  const { port: made, words } = port();
+  t.after(() => made.close());
+  const looks = t.mock.method(globalThis, "setImmediate", () => undefined);
+  Atomics.store(words, Word.syncMicros, 10_000);
+  made.poll();
+  assert.equal(looks.mock.callCount(), 0);
+  Atomics.store(words, Word.syncMicros, 100);
+  made.poll();
+  assert.equal(looks.mock.callCount(), CAN_POLL ? 1 : 0);
+});
