@@ -8,6 +8,7 @@
  */
 import type { Lsn } from "../ids.ts";
 import { addUsage } from "./ledger.ts";
+import { type NodeEntry, NodeTable } from "./node-table.ts";
 import type {
   CommitRecord,
   GraphFact,
@@ -16,7 +17,8 @@ import type {
   SessionRecord,
   TombstoneRecord,
 } from "./record.ts";
-import { isLive, liveEntries, type NodeEntry, NodeTable, ReceiptTable, type SessionState } from "./state.ts";
+import { type CheckpointRefs, isLive, liveEntries, ReceiptTable, type SessionState } from "./state.ts";
+import type { PersistedSessionConfig } from "./types.ts";
 
 export function apply(state: SessionState, record: SessionRecord, lsn: Lsn): SessionState {
   expect(record.sessionId === state.sessionId, `is a record of session "${record.sessionId}"`);
@@ -46,24 +48,21 @@ function applyCommit(state: SessionState, record: CommitRecord, lsn: Lsn): Sessi
   const sum = addUsage(state.ledger, record.usage);
   if (sum.kind === "overflow") throw new Error("usage overflows");
   const nodes = withGraph(state, record.graph);
+  const kept = nodes.nodes.keep(manifest);
   if (operation !== undefined) {
     const { id: operationId, digest } = operation;
-    state.receipts.add({ operationId, digest, headRevision: revision, checkpointRef, manifest });
+    state.receipts.add({ operationId, digest, headRevision: revision, checkpointRef, manifest: kept });
   }
   return {
     sessionId: state.sessionId,
     deleted: false,
     head: {
       revision,
-      config: record.config,
+      config: configAfter(state.head?.config, record.config),
       leafNodeId: record.leafNodeId,
       checkpointRef,
-      manifest,
-      refs: {
-        toolState: record.toolStateRef,
-        pluginSnapshot: record.pluginSnapshotRef,
-        executionState: record.executionStateRef,
-      },
+      manifest: kept,
+      refs: refsAfter(state.head?.refs, record),
       nodeCount: nodes.length - nodes.hiddenCount,
     },
     meta: state.meta,
@@ -77,6 +76,37 @@ function applyCommit(state: SessionState, record: CommitRecord, lsn: Lsn): Sessi
     lastCommitLsn: lsn,
     lastLsn: lsn,
   };
+}
+
+/** Most commits change neither; what is the same is not kept twice. */
+function refsAfter(before: CheckpointRefs | undefined, record: CommitRecord): CheckpointRefs {
+  const {
+    toolStateRef: toolState,
+    pluginSnapshotRef: pluginSnapshot,
+    executionStateRef: executionState,
+  } = record;
+  const isSame =
+    before !== undefined &&
+    before.toolState === toolState &&
+    before.pluginSnapshot === pluginSnapshot &&
+    before.executionState === executionState;
+  return isSame ? before : { toolState, pluginSnapshot, executionState };
+}
+
+function configAfter(
+  before: PersistedSessionConfig | undefined,
+  config: PersistedSessionConfig,
+): PersistedSessionConfig {
+  const isSame =
+    before !== undefined &&
+    before.providerId === config.providerId &&
+    before.configuredModel === config.configuredModel &&
+    before.contextWindow === config.contextWindow &&
+    before.executionMode === config.executionMode &&
+    before.modelVariant === config.modelVariant &&
+    before.standardContextApproach === undefined &&
+    config.standardContextApproach === undefined;
+  return isSame ? before : config;
 }
 
 function withGraph(state: SessionState, graph: GraphFact): Nodes {

@@ -8,8 +8,9 @@
  */
 import { decodeValue } from "../codec.ts";
 import { MAX_FIRST_USER_MESSAGE_CHARS } from "../limits.ts";
+import { NODE_USER_MESSAGE } from "./node-table.ts";
 import type { NodeFact } from "./record.ts";
-import { isLive, NODE_USER_MESSAGE, type PickerState, type SessionState } from "./state.ts";
+import { isLive, type PickerState, type SessionState } from "./state.ts";
 
 /** Whether this event is a message that counts. Looks only at own data of a checked value. */
 export function countsAsUserMessage(event: unknown): boolean {

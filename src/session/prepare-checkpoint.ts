@@ -38,7 +38,7 @@ export interface PreparedCheckpoint {
   readonly components: readonly PreparedComponent[];
   /** Refs as the caller gave them, used or not; for the digest of an operation. */
   readonly givenRefs: readonly (BlobRef | null)[];
-  /** Canonical bytes of the checkpoint manifest, valid until the next commit is prepared. */
+  /** Canonical bytes of the checkpoint manifest, perhaps a view of a shared slab. */
   readonly manifest: Uint8Array;
   readonly checkpointRef: BlobRef;
   readonly checkpoint: SessionCheckpoint;
@@ -97,7 +97,7 @@ interface EncodedManifest {
   readonly adopted: SessionCheckpoint;
 }
 
-/** Encodes a manifest. Valid until the next is: copy it. */
+/** Encodes a manifest. */
 function encodeManifest(checkpoint: SessionCheckpoint): EncodedManifest {
   const { modeId, payload } = checkpoint.turnState.modeTurnOptions;
   const isSorted = isEmptyMap(payload) && modeId.isWellFormed();

@@ -7,10 +7,10 @@
  * shares: whoever keeps it copies it, as the log and the node table do.
  */
 import { type Encoding, encodeCanonical, encodeValueShared } from "../codec.ts";
+import { NODE_USER_MESSAGE } from "./node-table.ts";
 import { countsAsUserMessage } from "./picker.ts";
 import type { NodeFact } from "./record.ts";
 import { type Fields, commitShape as shape } from "./shape.ts";
-import { NODE_USER_MESSAGE } from "./state.ts";
 
 export interface PreparedGraph {
   readonly kind: "unchanged" | "append" | "replaceFull";

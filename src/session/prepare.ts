@@ -7,7 +7,7 @@
  * 2. The result holds nothing of the caller's.
  */
 import { sha256 } from "../checksum.ts";
-import { copyOf, pack } from "../codec.ts";
+import { pack } from "../codec.ts";
 import type { BlobRef } from "../ids.ts";
 import { checkBinding } from "./prepare-arguments.ts";
 import { type PreparedCheckpoint, type PreparedComponent, prepareCheckpoint } from "./prepare-checkpoint.ts";
@@ -26,7 +26,7 @@ export interface PreparedCommit {
   readonly graph: PreparedGraph;
   /** The components that the checkpoint has. */
   readonly components: readonly PreparedComponent[];
-  /** Canonical bytes of the checkpoint manifest. */
+  /** Canonical bytes of the checkpoint manifest, as those of the bodies a view of a shared slab. */
   readonly manifest: Uint8Array;
   readonly checkpointRef: BlobRef;
   /** The manifest as the caller gets it. */
@@ -87,7 +87,7 @@ export function prepareCommit(value: unknown, boundSessionId: string, limits: Co
     config,
     graph,
     components: checkpoint.components,
-    manifest: copyOf(checkpoint.manifest),
+    manifest: checkpoint.manifest,
     checkpointRef: checkpoint.checkpointRef,
     checkpoint: checkpoint.checkpoint,
     usage: deltas.filter(countsAnything),

@@ -1,6 +1,7 @@
 /** What reads of one state answer about its nodes. Every answer is decoded anew and aliases nothing. */
 import { decodeValue } from "../codec.ts";
-import { isLive, liveEntries, liveEntry, type NodeEntry, type SessionState } from "./state.ts";
+import type { NodeEntry } from "./node-table.ts";
+import { isLive, liveEntries, liveEntry, type SessionState } from "./state.ts";
 import type { SessionGraph, SessionNodeRecord, SessionReadScope } from "./types.ts";
 
 export interface GraphRead {

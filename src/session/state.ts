@@ -5,72 +5,10 @@
  *
  * 1. Of all states that share a table only the newest may have a successor (`apply` asserts it).
  * 2. A table's entries are never reordered or removed; operations that must do so make a new table.
- * 3. A table owns the bytes of its bodies: whoever adds a node may reuse what he gave, and what a new table leaves
- *    out is really gone from memory.
  */
-import { copyOf } from "../codec.ts";
 import type { BlobRef, Lsn } from "../ids.ts";
-import { KIB } from "../limits.ts";
+import { type NodeEntry, NodeTable } from "./node-table.ts";
 import type { PersistedSessionConfig, SessionMeta, TokenLedgerEntry } from "./types.ts";
-
-/** The node counts as a user message of the picker. */
-export const NODE_USER_MESSAGE = 1;
-
-/** Bytes of a chunk of bodies, least and most. */
-const MIN_CHUNK_BYTES = 1 * KIB;
-const MAX_CHUNK_BYTES = 64 * KIB;
-const NO_BYTES = new Uint8Array(0);
-/** Bytes of memory that an entry costs beside its id and its body, estimated. */
-const ENTRY_BYTES = 120;
-
-export interface NodeEntry {
-  readonly id: string;
-  readonly parent: string | undefined;
-  /** Bits: NODE_USER_MESSAGE. */
-  readonly flags: number;
-  /** `encodeValue` of the node without `nodeId` and `parentNodeId`. */
-  readonly body: Uint8Array;
-  /** Number of the state (`ordinal`) from which on the node is tombstoned; Infinity while it is live. */
-  hiddenAt: number;
-}
-
-/** Nodes of a session in insertion order, shared by successive states. */
-export class NodeTable {
-  readonly entries: NodeEntry[] = [];
-  readonly slots = new Map<string, number>();
-  /** Parents that entries name (live or not) but that are not in the table; only permissive graphs have any. */
-  readonly missingParents = new Set<string>();
-  /** Bytes of all bodies and ids, for memory accounting. */
-  bytes = 0;
-  /** Where bodies are copied to, side by side: an allocation each would cost more than all the rest of a commit. */
-  #chunk: Uint8Array = NO_BYTES;
-  #used = 0;
-
-  /** Adds a copy of the node at the end. */
-  add({ id, parent, flags, body }: Omit<NodeEntry, "hiddenAt">, hiddenAt = Number.POSITIVE_INFINITY): void {
-    this.slots.set(id, this.entries.length);
-    this.entries.push({ id, parent, flags, body: this.#own(body), hiddenAt });
-    if (this.missingParents.size > 0) this.missingParents.delete(id);
-    if (parent !== undefined && !this.slots.has(parent)) this.missingParents.add(parent);
-    this.bytes += body.length + id.length * 2 + ENTRY_BYTES;
-  }
-
-  #own(body: Uint8Array): Uint8Array {
-    const { length } = body;
-    if (this.#used + length > this.#chunk.length) {
-      // As much again as there is: a table of many small nodes has few chunks, one of few wastes little.
-      const size = Math.min(Math.max(this.bytes, MIN_CHUNK_BYTES), MAX_CHUNK_BYTES);
-      // One that would fill a chunk leaves the current one to those that come.
-      if (length > size / 2) return copyOf(body);
-      this.#chunk = Buffer.allocUnsafeSlow(size);
-      this.#used = 0;
-    }
-    const owned = this.#chunk.subarray(this.#used, this.#used + length);
-    owned.set(body);
-    this.#used += length;
-    return owned;
-  }
-}
 
 export interface HeadState {
   readonly revision: number;

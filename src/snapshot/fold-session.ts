@@ -7,8 +7,9 @@
 import { isStoreError } from "../errors.ts";
 import type { Lsn } from "../ids.ts";
 import { apply } from "../session/apply.ts";
+import type { NodeEntry } from "../session/node-table.ts";
 import type { SessionRecord } from "../session/record.ts";
-import { emptySession, isLive, type NodeEntry, type Receipt, type SessionState } from "../session/state.ts";
+import { emptySession, isLive, type Receipt, type SessionState } from "../session/state.ts";
 import { corruptFile } from "./block-file.ts";
 import {
   nodeItem,

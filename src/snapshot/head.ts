@@ -4,6 +4,7 @@
  */
 import { pack, unpack } from "../codec.ts";
 import { type Lsn, refFromBytes, refToBytes } from "../ids.ts";
+import { LIVE, type NodeEntry, NodeTable } from "../session/node-table.ts";
 import {
   asArray,
   asBytes,
@@ -24,8 +25,6 @@ import {
 } from "../session/record.ts";
 import {
   type HeadState,
-  type NodeEntry,
-  NodeTable,
   type PickerState,
   type Receipt,
   ReceiptTable,
@@ -120,7 +119,8 @@ function headStateFromWire(value: unknown): HeadState {
 const HIDDEN = 128;
 
 export function nodeItem(entry: NodeEntry, isHidden: boolean): unknown[] {
-  return nodeToWire({ ...entry, flags: isHidden ? entry.flags | HIDDEN : entry.flags });
+  const { id, parent, body } = entry;
+  return nodeToWire({ id, parent, flags: isHidden ? entry.flags | HIDDEN : entry.flags, body });
 }
 export function nodeItemSize(item: unknown): number {
   const [id, parent, , body] = item as [string, string | null, number, Uint8Array];
@@ -129,7 +129,7 @@ export function nodeItemSize(item: unknown): number {
 export function entryFromItem(item: unknown): NodeEntry {
   const node = nodeFromWire(item);
   const isHidden = (node.flags & HIDDEN) !== 0;
-  return { ...node, flags: node.flags & ~HIDDEN, hiddenAt: isHidden ? 0 : Number.POSITIVE_INFINITY };
+  return { ...node, flags: node.flags & ~HIDDEN, hiddenAt: isHidden ? 0 : LIVE };
 }
 function addItem(nodes: NodeTable, item: unknown): void {
   const entry = entryFromItem(item);
