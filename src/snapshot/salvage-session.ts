@@ -12,15 +12,9 @@
  */
 import type { BlobRef, Lsn } from "../ids.ts";
 import { apply } from "../session/apply.ts";
+import { NodeTable } from "../session/node-table.ts";
 import type { SessionRecord } from "../session/record.ts";
-import {
-  emptySession,
-  liveEntry,
-  NodeTable,
-  type Receipt,
-  ReceiptTable,
-  type SessionState,
-} from "../session/state.ts";
+import { emptySession, liveEntry, type Receipt, ReceiptTable, type SessionState } from "../session/state.ts";
 import { entryFromItem, receiptFromItem, type StoredHead, stateFromHead } from "./head.ts";
 import { childrenOf, countItems, type Forest, type PageRef, readItems } from "./pages.ts";
 
@@ -172,18 +166,12 @@ function begin(sessionId: string, stored: StoredHead | undefined, values: ValueR
       // No host can name it: ids have no lone surrogates.
       const id = `\ud800 lost ${nodes.entries.length}`;
       lostSlots.add(id);
-      nodes.push({
-        id,
-        parent: undefined,
-        flags: 0,
-        body: new Uint8Array(),
-        hiddenAt: Number.POSITIVE_INFINITY,
-      });
+      nodes.add({ id, parent: undefined, flags: 0, body: new Uint8Array() });
       continue;
     }
     const entry = entryFromItem(item);
     if (entry.hiddenAt === 0) hiddenCount++;
-    nodes.push(entry);
+    nodes.add(entry, entry.hiddenAt);
   }
   const found = [...itemsThatAreThere(stored.receipts, values)];
   const receipts = found.filter((item) => item !== LOST).map(receiptFromItem);
