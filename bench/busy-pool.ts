@@ -29,7 +29,7 @@ export const busyPool: Bench = {
       rows,
       verified: [verified],
       absent: peers.absent,
-      plots: [{ kind: "bars", title: "Median latency with an idle and a full pool", metric: "p50" }],
+      plots: [{ kind: "dots", title: "Median latency with an idle and a full pool", metric: "p50" }],
     };
   },
 };

@@ -77,6 +77,10 @@ async function runAll(
   let failed = 0;
   const machine =
     benches.length === 0 && earlier !== undefined ? earlier.machine : machineFacts(directory.path);
+  const isOld = benches.length === 0 && earlier !== undefined;
+  const startedAt = isOld ? earlier.startedAt : new Date().toISOString();
+  const size = isOld ? earlier.size : options.size;
+  const run = (): Run => ({ startedAt, size, machine, results: joined(results, earlier) });
   try {
     out(`${machineLine(machine)}\n`);
     for (const doubt of machine.doubts) out(`DO NOT TRUST: ${doubt}\n`);
@@ -85,6 +89,8 @@ async function runAll(
       if (result === undefined) failed += 1;
       else {
         results.push(result);
+        // After each, so that an interrupted run has not measured for nothing.
+        writeJson(run(), options);
         out(`${terminal(result)}\n`);
       }
     }
@@ -92,11 +98,9 @@ async function runAll(
     process.off("SIGINT", removeAndEnd).off("SIGTERM", removeAndEnd);
     directory.remove();
   }
-  const startedAt =
-    benches.length === 0 && earlier !== undefined ? earlier.startedAt : new Date().toISOString();
-  const run: Run = { startedAt, size: options.size, machine, results: joined(results, earlier) };
-  writeOutputs(run, results.length > 0, options, out);
-  const worse = compare(run, options, out);
+  if (benches.length > 0) out(`\nresults: ${jsonFile(run(), options)}\n`);
+  writeReport(run(), options, out);
+  const worse = compare(run(), options, out);
   return failed > 0 || (options.check && worse) ? 1 : 0;
 }
 
@@ -104,24 +108,33 @@ async function runAll(
 function joined(results: readonly BenchResult[], earlier: Run | undefined): BenchResult[] {
   return BENCHES.flatMap(({ name }) => {
     const named = (result: BenchResult): boolean => result.name === name;
-    const found = results.find(named) ?? earlier?.results.find(named);
-    return found === undefined ? [] : [found];
+    const found = results.find(named);
+    if (found !== undefined) return [found];
+    const old = earlier?.results.find(named);
+    if (old === undefined || results.length === 0) return old === undefined ? [] : [old];
+    return [
+      { ...old, doubts: [...old.doubts, `measured in another run, ${earlier?.startedAt.slice(0, 10)}`] },
+    ];
   });
 }
 
-function writeOutputs(run: Run, isNew: boolean, options: BenchArguments, out: (text: string) => void): void {
-  const json = options.json ?? join("bench-results", `${run.startedAt.replaceAll(/[:.]/g, "-")}.json`);
-  if (isNew && (options.json !== undefined || options.size === "full")) {
-    mkdirSync(dirname(json), { recursive: true });
-    writeFileSync(json, `${JSON.stringify(run, null, 1)}\n`);
-    out(`\nresults: ${json}\n`);
-  }
-  if (options.report === undefined) return;
-  mkdirSync(dirname(options.report), { recursive: true });
-  writeFileSync(options.report, page(run));
-  out(`report: ${options.report}\n`);
-  const markdown = options.report.slice(0, -extname(options.report).length);
-  for (const file of writeTables(run, [`${markdown}.md`, "README.md"])) out(`tables: ${file}\n`);
+function jsonFile({ startedAt }: Run, { json }: BenchArguments): string {
+  return json ?? join("bench-results", `${startedAt.replaceAll(/[:.]/g, "-")}.json`);
+}
+
+function writeJson(run: Run, options: BenchArguments): void {
+  const file = jsonFile(run, options);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, `${JSON.stringify(run, null, 1)}\n`);
+}
+
+function writeReport(run: Run, { report }: BenchArguments, out: (text: string) => void): void {
+  if (report === undefined) return;
+  mkdirSync(dirname(report), { recursive: true });
+  writeFileSync(report, page(run));
+  out(`report: ${report}\n`);
+  const markdown = `${report.slice(0, -extname(report).length)}.md`;
+  for (const file of writeTables(run, [markdown, "README.md"])) out(`tables: ${file}\n`);
 }
 
 /** True when a ratio is worse than expected. */

@@ -50,7 +50,7 @@ export const eventLoop: Bench = {
       rows,
       verified: [`${commits} commits read back`],
       absent: [],
-      plots: [{ kind: "bars", title: "Longest stall of the event loop", metric: "stallMillis" }],
+      plots: [{ kind: "dots", title: "Longest stall of the event loop", metric: "stallMillis" }],
     };
   },
 };

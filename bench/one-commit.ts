@@ -39,7 +39,7 @@ export const oneCommit: Bench = {
       absent: peers.absent,
       plots: [
         { kind: "percentiles", title: "Latency of one commit by percentile", at: point.at },
-        { kind: "bars", title: "Median latency of one commit", metric: "p50" },
+        { kind: "dots", title: "Median latency of one commit", metric: "p50" },
       ],
     };
   },

@@ -45,7 +45,7 @@ export const syncPolicy: Bench = {
       rows,
       verified,
       absent: peers.absent,
-      plots: [{ kind: "bars", title: "Median latency by sync policy", metric: "p50" }],
+      plots: [{ kind: "dots", title: "Median latency by sync policy", metric: "p50" }],
     };
   },
 };

@@ -75,7 +75,7 @@ export const writeAmplification: Bench = {
       rows,
       verified,
       absent: peers.absent,
-      plots: [{ kind: "bars", title: "Bytes written per byte committed", metric: "writtenPerByte" }],
+      plots: [{ kind: "dots", title: "Bytes written per byte committed", metric: "writtenPerByte" }],
     };
   },
 };

@@ -39,7 +39,7 @@ export function comparedMetric({ plots }: BenchResult): Metric | undefined {
   const [first] = plots;
   if (first === undefined) return undefined;
   return first.kind === "percentiles"
-    ? plots.length > 1 && plots[1]?.kind === "bars"
+    ? plots.length > 1 && plots[1]?.kind === "dots"
       ? plots[1].metric
       : "p99"
     : first.metric;

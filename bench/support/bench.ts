@@ -128,4 +128,4 @@ export type PlotSpec =
       readonly yScale: "log" | "linear";
     }
   | { readonly kind: "percentiles"; readonly title: string; readonly at: string }
-  | { readonly kind: "bars"; readonly title: string; readonly metric: Metric };
+  | { readonly kind: "dots"; readonly title: string; readonly metric: Metric };

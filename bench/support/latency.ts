@@ -10,7 +10,7 @@ const DIGITS = 3;
 const HIGHEST_NANOS = 3_600_000_000_000;
 
 /** What a percentile plot shows, in percent. */
-const CURVE = [0, 10, 25, 50, 75, 90, 95, 99, 99.5, 99.9, 99.95, 99.99, 99.999];
+const CURVE = [10, 25, 50, 75, 90, 95, 99, 99.5, 99.9, 99.95, 99.99, 99.999];
 
 export class Latency {
   readonly #histogram: RecordableHistogram = createHistogram({
@@ -32,9 +32,7 @@ export class Latency {
   }
 
   micros(percent: number): number {
-    if (this.count === 0) return 0;
-    // Node refuses 0; the least percentile is the minimum.
-    return percent === 0 ? this.#histogram.min / 1e3 : this.#histogram.percentile(percent) / 1e3;
+    return this.count === 0 ? 0 : this.#histogram.percentile(percent) / 1e3;
   }
 
   figures(): { p50: number; p90: number; p99: number; p999: number; max: number } {

@@ -7,7 +7,7 @@
 /** What a power loss, or a crash of the process alone, may take: printed beside every figure. */
 export const DURABILITY = {
   power: "survives power loss",
-  kernel: "lost by a power loss, kept by a process crash",
+  kernel: "a power loss takes the latest",
   none: "nothing promised",
 } as const;
 
