@@ -87,6 +87,22 @@ function escaped(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
 }
 
+test("a table that leaves its run takes the reasons against it along", () => {
+  const one = {
+    ...(results[0] as BenchResult),
+    name: "one-commit",
+    doubts: ["others used 40 % of the machine meanwhile"],
+  };
+  const machine = {
+    ...machineFacts("."),
+    doubts: ["the load average was 9.0 on 2 processors when it began"],
+  };
+  const run: Run = { startedAt: "2026-01-01T00:00:00Z", size: "full", machine, results: [one] };
+  const filled = fillTables(run, "<!-- bench: one-commit -->\n<!-- /bench -->\n");
+  assert.match(filled, /Do not trust:\*\* the load average was 9\.0/);
+  assert.match(filled, /Do not trust:\*\* others used 40 %/);
+});
+
 test("tables go between the marks of their bench, and other text stays", () => {
   const run: Run = { startedAt: "2026-01-01T00:00:00Z", size: "small", machine: machineFacts("."), results };
   const text =

@@ -3,6 +3,8 @@ import type { Run } from "../support/bench.ts";
 import { short } from "./numbers.ts";
 import type { Cells } from "./rows.ts";
 
+/** Benches that it is made of. */
+export const HEADLINE_BENCHES: readonly string[] = ["one-commit", "group-commit"];
 const COMMITTERS = [1, 64, 1024];
 /** The prototype is a yardstick, not something a reader could use. */
 const LEFT_OUT = ["ring prototype", "bare loop, preallocated file"];

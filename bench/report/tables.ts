@@ -5,7 +5,7 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import type { Run } from "../support/bench.ts";
-import { headline } from "./headline.ts";
+import { HEADLINE_BENCHES, headline } from "./headline.ts";
 import { cellsOf, requirementCells } from "./rows.ts";
 import { machineLine, markdown } from "./text.ts";
 
@@ -38,21 +38,25 @@ export function fillTables(run: Run, text: string): string {
 
 function tableOf(run: Run, name: string): string | undefined {
   if (name === "machine") {
-    const doubts = [
-      ...run.machine.doubts,
-      ...(run.size === "small" ? ["a small run: its figures mean nothing"] : []),
-    ];
-    const lines = [`${run.startedAt.slice(0, 10)}: ${machineLine(run.machine)}`];
-    return [...lines, ...doubts.map((doubt) => `**Do not trust:** ${doubt}.`)].join("\n\n");
+    return `${run.startedAt.slice(0, 10)}: ${machineLine(run.machine)}${doubtsOf(run, [])}`;
   }
   if (name === "headline") {
     const cells = headline(run);
-    return cells === undefined ? undefined : markdown(cells);
+    return cells === undefined ? undefined : markdown(cells) + doubtsOf(run, HEADLINE_BENCHES);
   }
-  const result = run.results.find((one) => one.name === (name === "requirements" ? "figures" : name));
+  const bench = name === "requirements" ? "figures" : name;
+  const result = run.results.find((one) => one.name === bench);
   if (result === undefined) return undefined;
   const cells = name === "requirements" ? requirementCells(result) : cellsOf(result);
-  if (cells === undefined) return undefined;
-  const doubts = result.doubts.map((doubt) => `\n\n**Do not trust:** ${doubt}.`);
-  return markdown(cells) + doubts.join("");
+  return cells === undefined ? undefined : markdown(cells) + doubtsOf(run, [bench]);
+}
+
+/** A table that leaves its run takes the reasons against it along. */
+function doubtsOf({ machine, size, results }: Run, benches: readonly string[]): string {
+  const doubts = [
+    ...machine.doubts,
+    ...(size === "small" ? ["a small run only shows that the benches work"] : []),
+    ...results.filter(({ name }) => benches.includes(name)).flatMap((result) => result.doubts),
+  ];
+  return [...new Set(doubts)].map((doubt) => `\n\n**Do not trust:** ${doubt}.`).join("");
 }
