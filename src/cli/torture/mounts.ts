@@ -15,6 +15,8 @@ const TOOL_MS = 60_000;
 /** Attempts to unmount a file system that a dying process still holds, and the milliseconds between them. */
 const UNMOUNT_ATTEMPTS = 100;
 const UNMOUNT_PAUSE_MS = 50;
+/** Attempts to get a loop device. */
+const ATTACH_ATTEMPTS = 5;
 /** mkfs.xfs makes none below 300 MB; the image is sparse. */
 export const LEAST_XFS_BYTES = 320 * 1024 * 1024;
 
@@ -70,7 +72,7 @@ export class Mount {
       remove();
       return `it takes mkfs.${fileSystem} (of the package ${fileSystem === "xfs" ? "xfsprogs" : "e2fsprogs"}): ${made.text}`;
     }
-    const device = runTool("losetup", "--find", "--show", image);
+    const device = attachLoop(image);
     if (!device.ok) {
       remove();
       return `it takes a loop device: ${device.text}`;
@@ -100,6 +102,14 @@ export class Mount {
   #tryMount(): Ran {
     return runTool("mount", ...this.#options, this.#source, this.path);
   }
+}
+
+/** Between finding a free device and taking it, another process may take it. */
+function attachLoop(image: string): Ran {
+  let ran = runTool("losetup", "--find", "--show", image);
+  for (let attempt = 1; !ran.ok && attempt < ATTACH_ATTEMPTS; attempt++)
+    ran = runTool("losetup", "--find", "--show", image);
+  return ran;
 }
 
 /** Unmounts what is mounted at `path`, if anything; false when it cannot be. */
