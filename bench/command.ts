@@ -39,6 +39,10 @@ export async function runBenchCommand(args: readonly string[], streams: BenchStr
   try {
     options = parseBenchArguments(args);
     benches = select(options);
+    // Before half an hour of measuring, not after it.
+    if (options.check && readExpected(expectedFile(options)) === undefined) {
+      throw new Error(`there are no expected ratios in ${expectedFile(options)}`);
+    }
   } catch (error) {
     streams.err(`bench: ${error instanceof Error ? error.message : String(error)}; --help tells more\n`);
     return BENCH_USAGE;
@@ -139,8 +143,9 @@ function writeReport(run: Run, { report }: BenchArguments, out: (text: string) =
 
 /** True when a ratio is worse than expected. */
 function compare(run: Run, options: BenchArguments, out: (text: string) => void): boolean {
-  const file = options.expected ?? (options.check || options.writeExpected ? EXPECTED : undefined);
-  if (file === undefined) return false;
+  const isAsked = options.expected !== undefined || options.check || options.writeExpected;
+  if (!isAsked) return false;
+  const file = expectedFile(options);
   const expected = readExpected(file);
   if (options.writeExpected) {
     writeFileSync(file, `${JSON.stringify(expectedFrom(run.results, expected), null, 2)}\n`);
@@ -158,6 +163,10 @@ function compare(run: Run, options: BenchArguments, out: (text: string) => void)
 
 /** Beside the benches in the repository; the installed package has none. */
 const EXPECTED = fileURLToPath(new URL("./expected-ratios.json", import.meta.url));
+
+function expectedFile({ expected }: BenchArguments): string {
+  return expected ?? EXPECTED;
+}
 
 function readExpected(file: string): Expected | undefined {
   try {

@@ -258,6 +258,9 @@ test("varve bench names every bench, and refuses one that is none", async (t) =>
   const refused = await runVarve(t, "bench", "fast");
   assert.equal(refused.code, 64);
   assert.match(refused.stderr, /"fast"/);
+  const unexpected = await runVarve(t, "bench", "--check", "--expected", "no-such-file.json");
+  assert.equal(unexpected.code, 64);
+  assert.match(unexpected.stderr, /no-such-file\.json/);
 });
 
 test("arguments that mean nothing are refused", () => {
