@@ -139,11 +139,15 @@ class Look {
     return found.map(({ path, bytes, number = 0 }) => {
       const manifest = this.attempt(path, () => readManifest(this.#vfs, this.#root, number, storeId));
       if (manifest === undefined) return { number, path, bytes, isWhole: false };
-      const opened = this.attempt(path, () => {
-        SnapshotView.open(this.#vfs, this.#root, manifest).release();
-        return true;
+      const isWhole = this.attempt(path, () => {
+        const view = SnapshotView.open(this.#vfs, this.#root, manifest);
+        const { unreadable } = view;
+        view.release();
+        for (const { damage } of unreadable)
+          this.troubles.push({ file: damage.file, message: damage.message });
+        return unreadable.length === 0;
       });
-      return { number, path, bytes, content: contentOf(manifest), isWhole: opened === true };
+      return { number, path, bytes, content: contentOf(manifest), isWhole: isWhole === true };
     });
   }
 

@@ -6,14 +6,13 @@
  * 1. Beside a live owner, what its work leaves for a moment is no finding; and if a publication came
  *    in between, what was found is not believed before it was found again.
  */
-import { listManifests } from "../actors/generations.ts";
+import { chooseGeneration, listManifests } from "../actors/generations.ts";
 import type { VerifyProblem } from "../contract.ts";
 import { isStoreError, type StoreErrorCode, toStoreError } from "../errors.ts";
 import { checkSnapshot } from "../snapshot/check.ts";
 import { checkGenerations } from "../snapshot/check-generations.ts";
 import { checkLightly } from "../snapshot/check-lightly.ts";
 import { type Manifest, manifestPath, readManifest } from "../snapshot/manifest.ts";
-import { SnapshotView } from "../snapshot/view.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import { verifyLog } from "../wal/log.ts";
 import { walkLog } from "../wal/walk.ts";
@@ -129,19 +128,15 @@ class Check {
       kind === "manifest" && number !== undefined ? [number] : [],
     );
     const unusable: VerifyProblem[] = [];
-    let chosen: Manifest | undefined;
     for (const number of numbers.sort((a, b) => b - a)) {
       try {
-        const manifest = readManifest(this.#vfs, this.#root, number, storeId);
-        this.manifests.push(manifest);
-        if (chosen !== undefined) continue;
-        SnapshotView.open(this.#vfs, this.#root, manifest).release();
-        chosen = manifest;
+        this.manifests.push(readManifest(this.#vfs, this.#root, number, storeId));
       } catch (error) {
         if (isStoreError(error, "FORMAT_UNSUPPORTED")) throw error;
         unusable.push(problemOf(error, manifestPath(this.#root, number)));
       }
     }
+    const chosen = this.#choose(storeId);
     for (const problem of unusable) this.#add(chosen === undefined ? "damaged" : "repairable", problem);
     if (numbers.length === 0) {
       const message = `${this.#root} has no manifest, but holds files that only a store with one has`;
@@ -167,6 +162,14 @@ class Check {
     }
   }
 
+  /** As an owner would; undefined when no manifest can be read, which was found. */
+  #choose(storeId: Uint8Array): Manifest | undefined {
+    if (this.manifests.length === 0) return undefined;
+    const { view, manifest } = chooseGeneration(this.#vfs, this.#root, storeId);
+    view.release();
+    return manifest;
+  }
+
   #check(manifest: Manifest): VerifyProblem[] {
     const input = { root: this.#root, manifest };
     try {
@@ -177,8 +180,10 @@ class Check {
   }
 
   #checkOthers(chosen: Manifest): void {
-    const others = this.manifests.filter(({ number }) => number < chosen.number);
-    const [older] = others;
+    const newer = this.manifests.filter(({ number }) => number > chosen.number);
+    for (const manifest of newer)
+      for (const problem of this.#check(manifest)) this.#add("repairable", problem);
+    const older = this.manifests.find(({ number }) => number < chosen.number);
     if (older === undefined) {
       if (chosen.number === 1) return;
       const file = manifestPath(this.#root, chosen.number);

@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openStore } from "../../src/index.ts";
+import { logEntries } from "../../src/inspect/log-entries.ts";
+import { lookAtStore } from "../../src/inspect/store-info.ts";
 import { type StoreVerdict, verifyStore } from "../../src/inspect/verify.ts";
 import { decodeHead, encodeHead } from "../../src/snapshot/head.ts";
 import { HeadsFileReader, HeadsFileWriter } from "../../src/snapshot/heads-file.ts";
@@ -148,6 +150,18 @@ test("a damaged newest manifest beside a whole older generation is repairable", 
   await assertVerdict(await removed(newest), "repairable");
 });
 
+test("a file of the newest generation alone is repairable, one of both is damaged", async () => {
+  const [newest] = await lastTwo(/\.heads$/);
+  const [newestPack, sharedPack] = await lastTwo(/\.pack$/);
+  for (const path of [newest, newestPack]) {
+    const verdict = await assertVerdict(await removed(path), "repairable");
+    // The sample's newest manifest is 6.
+    assert.equal(verdict.manifest, 5);
+  }
+  const { findings } = await assertVerdict(await removed(sharedPack), "damaged");
+  assert.ok(findings.some(({ file, severity }) => file === sharedPack && severity === "damaged"));
+});
+
 test("a store without any manifest it can read is damaged", async () => {
   const [newest, older] = await lastTwo(/\/manifest-/);
   await assertVerdict(await removed(newest, older), "damaged");
@@ -246,6 +260,20 @@ test("what a host cannot read is damaged, and what it can is never called so wit
     await store.snapshot();
     await store.close();
     assert.equal((await verdictOf(damage, true)).verdict, "clean", `${damage.told}: after its next owner`);
+  }
+});
+
+test("a look at a damaged store and a walk of its log say what is wrong instead of failing", async () => {
+  for await (const damage of everyDamage(2)) {
+    const { troubles, files } = lookAtStore(damage.vfs, ROOT);
+    assert.ok(files.segment.count > 0, damage.told);
+    if (/\/(format|manifest-\d+)$/.test(damage.path))
+      assert.ok(troubles.length > 0 || !damage.vfs.stat(damage.path), damage.told);
+    const entries = [...logEntries(damage.vfs, ROOT)];
+    assert.ok(
+      entries.some(({ kind }) => kind === "frame"),
+      damage.told,
+    );
   }
 });
 
