@@ -182,6 +182,8 @@ export interface StoreOptions {
   /** For tests and simulation. */
   vfs?: Vfs;
   clock?: Clock;
+  /** That many random bytes, for the store's id and the salts of a log without threads. */
+  random?: (bytes: number) => Uint8Array;
 }
 
 export interface ReadOnlyStore {

@@ -23,6 +23,9 @@ const OWN_NAMES = /^(format|lock|wal|heads|blobs|quarantine|lost\+found|manifest
 /** Milliseconds between two attempts to take the lock. */
 const LOCK_RETRY_MS = 20;
 
+/** That many random bytes, for the id of a new store. */
+type Random = (bytes: number) => Uint8Array;
+
 export interface Ownership {
   readonly root: string;
   /** 16 bytes, drawn when the store was created. */
@@ -36,7 +39,7 @@ export interface Ownership {
 }
 
 /** Creates the directory if need be, refuses what is not ours, and takes the lock without waiting. */
-export function ownDirectory(vfs: Vfs, root: string): Ownership {
+export function ownDirectory(vfs: Vfs, root: string, random: Random = randomBytes): Ownership {
   prepareDirectory(vfs, root);
   const names = vfs.list(root);
   refuseForeign(root, names);
@@ -46,7 +49,7 @@ export function ownDirectory(vfs: Vfs, root: string): Ownership {
     if (!file.tryLock()) throw lockedError(vfs, root);
     const isNew = !hasManifest(vfs.list(root));
     if (isNew) refuseRemains(vfs, root);
-    const storeId = readOrWriteFormat(vfs, root, file, isNew);
+    const storeId = readOrWriteFormat({ vfs, root, file, isNew, random });
     writeOwner(vfs, root);
     const check = (): void => checkIdentity(vfs, path, file);
     check();
@@ -61,12 +64,17 @@ export function ownDirectory(vfs: Vfs, root: string): Ownership {
 export async function ownDirectoryWithin(
   vfs: Vfs,
   root: string,
-  wait: { readonly ms: number; readonly now: () => number; readonly signal?: AbortSignal | undefined },
+  wait: {
+    readonly ms: number;
+    readonly now: () => number;
+    readonly signal?: AbortSignal | undefined;
+    readonly random: Random;
+  },
 ): Promise<Ownership> {
   const deadline = wait.now() + wait.ms;
   for (;;) {
     try {
-      return ownDirectory(vfs, root);
+      return ownDirectory(vfs, root, wait.random);
     } catch (error) {
       const left = deadline - wait.now();
       if (!isStoreError(error, "STORE_LOCKED") || left <= 0) throw error;
@@ -184,7 +192,15 @@ function openFormat(vfs: Vfs, path: string, exists: boolean): VfsFile {
   }
 }
 
-function readOrWriteFormat(vfs: Vfs, root: string, file: VfsFile, isNew: boolean): Uint8Array {
+interface FormatPlace {
+  readonly vfs: Vfs;
+  readonly root: string;
+  readonly file: VfsFile;
+  readonly isNew: boolean;
+  readonly random: Random;
+}
+
+function readOrWriteFormat({ vfs, root, file, isNew, random }: FormatPlace): Uint8Array {
   const bytes = formatBytes(file);
   try {
     return decodeFormat(file.path, bytes);
@@ -195,7 +211,7 @@ function readOrWriteFormat(vfs: Vfs, root: string, file: VfsFile, isNew: boolean
   const witness = `${manifestPath(root, 1)}.tmp`;
   const isWitnessed = vfs.stat(witness) !== undefined;
   if (!isCutFormat(bytes, isWitnessed)) throw foreignError(root, "format");
-  const storeId = randomBytes(16);
+  const storeId = random(16);
   // A power cut can leave any bytes where a write was under way. The name of the first manifest, durable before
   // the write, then tells our unfinished file from a foreign one; creation goes on to put a manifest there.
   if (!isWitnessed) vfs.open(witness, "create").close();

@@ -35,6 +35,7 @@ export async function openEngine(input: OpenInput): Promise<Engine> {
   const ownership = await ownDirectoryWithin(options.vfs, root, {
     ms: options.lockWaitMs,
     now: () => clock.now(),
+    random: options.random,
     signal,
   });
   try {
@@ -159,7 +160,8 @@ class WriterListener implements LogListener {
 function logConfig(options: ResolvedOptions, root: string, storeId: Uint8Array): LogConfig {
   const { vfs, segmentBytes, sync, syncIntervalMs, clock } = options;
   const mode = vfs.kind === "disk" ? "thread" : "inline";
-  return { vfs, directory: `${root}/wal`, storeId, segmentBytes, sync, syncIntervalMs, mode, clock };
+  const salt = (): bigint => Buffer.from(options.random(8)).readBigUInt64LE();
+  return { vfs, directory: `${root}/wal`, storeId, segmentBytes, sync, syncIntervalMs, mode, clock, salt };
 }
 
 function segmentPath(directory: string, segment: number): string {

@@ -1,4 +1,5 @@
 /** The options of a store, checked and with their defaults. Every bad one is INVALID_OPTION naming it. */
+import { randomBytes } from "node:crypto";
 import { type Clock, systemClock } from "../clock.ts";
 import type { StoreEvent, StoreOptions, SyncPolicy } from "../contract.ts";
 import { storeError } from "../errors.ts";
@@ -27,6 +28,7 @@ export interface ResolvedOptions {
   readonly onEvent: (event: StoreEvent) => void;
   readonly vfs: Vfs;
   readonly clock: Clock;
+  readonly random: (bytes: number) => Uint8Array;
 }
 
 /** Also accepted beside the options: the signal of `openStore`. */
@@ -48,6 +50,7 @@ const KNOWN = new Set([
   "onEvent",
   "vfs",
   "clock",
+  "random",
   "signal",
 ]);
 
@@ -84,6 +87,7 @@ export function resolveOptions(options: StoreOptions | undefined): ResolvedOptio
     onEvent: listener(given.onEvent),
     vfs: given.vfs ?? diskVfs,
     clock: clock(given.clock),
+    random: random(given.random),
   };
 }
 
@@ -93,6 +97,12 @@ function clock(value: Clock | undefined): Clock {
   if (value === undefined) return systemClock;
   const missing = CLOCK_METHODS.find((name) => typeof value?.[name] !== "function");
   if (missing !== undefined) throw bad("clock", `must have a method ${missing}`, undefined);
+  return value;
+}
+
+function random(value: StoreOptions["random"]): ResolvedOptions["random"] {
+  if (value === undefined) return randomBytes;
+  if (typeof value !== "function") throw bad("random", "must be a function", value);
   return value;
 }
 

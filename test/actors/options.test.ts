@@ -56,6 +56,7 @@ const BAD: [option: string, options: unknown][] = [
   ["onEvent", { onEvent: "log" }],
   ["clock", { clock: null }],
   ["clock", { clock: { now: () => 0, wall: () => 0, setTimeout: () => 0, clearTimeout: () => undefined } }],
+  ["random", { random: 4 }],
   ["synch", { synch: "always" }],
 ];
 for (const [index, [option, options]] of BAD.entries()) {
