@@ -244,8 +244,11 @@ export class LogWriter {
 
   close(): void {
     this.#dead = true;
-    this.#file.close();
-    this.#tail.close();
+    try {
+      this.#file.close();
+    } finally {
+      this.#tail.close();
+    }
   }
 
   #stamp(image: Image, at: number, framesLeft: number): number {

@@ -66,7 +66,7 @@ export class SessionCheck {
   write(id: number, call: WriteCall, outcome: Outcome, facts: StoreFacts): void {
     this.#rule((timeline) => {
       const decision = timeline.decide(call, id, facts);
-      if (outcome === "unknown") return this.#maybe(timeline, id, decision);
+      if (outcome === "unknown") return this.#maybe(timeline, decision);
       const verdict = judgeWrite(decision, outcome);
       if ("rule" in verdict) return { ...verdict, message: `${call.kind} ${verdict.message}` };
       if (verdict.applied) timeline.take(decision);
@@ -76,14 +76,14 @@ export class SessionCheck {
   }
 
   /** It may have taken place; where that depends on a blob we do not know of, there are two ways to go. */
-  #maybe(timeline: Timeline, id: number, decision: Decision): Timeline[] {
+  #maybe(timeline: Timeline, decision: Decision): Timeline[] {
     const forks =
       decision.kind === "accepted" && decision.needsBlob === true ? [timeline.branch(timeline.last)] : [];
     timeline.take(decision);
-    timeline.rests.set(id, timeline.last);
     return [timeline, ...forks];
   }
 
+  /** What the answer rested on is durable; an answer that says it is not known rests on nothing. */
   answeredWrite(id: number): void {
     for (const timeline of this.#timelines) {
       timeline.raise(timeline.rests.get(id) ?? 0);

@@ -66,7 +66,7 @@ class StoreCheck {
         this.#invoked.clear();
         return;
       case "log":
-        return this.#report(RULES.log, this.#log.seen(event.lastLsn, event.durableLsn));
+        return this.#report(RULES.log, this.#log.seen(this.#now, event.lastLsn, event.durableLsn));
       case "invoked":
         return this.#begin(event);
       case "answered":
@@ -105,7 +105,7 @@ class StoreCheck {
     this.#answeredAt.set(id, this.#now);
     const { call, sessionId } = event;
     if (isWrite(call)) {
-      if (answer.ok) this.#log.wrote(answer.value);
+      if (answer.ok) this.#log.wrote(answer.value, this.#invokedAt.get(id) ?? 0);
       this.#session(sessionId).answeredWrite(id);
     } else if (isRead(call)) this.#session(sessionId).read(id, call, answer);
     else if (call.kind === "secondOpen") this.#endSecondOpen(answer);

@@ -2,7 +2,7 @@
 import type { ListOptions, VerifyReport } from "../../contract.ts";
 import type { SessionPickerInfo } from "../../session/types.ts";
 import type { Call, EntrySeen, Value } from "./events.ts";
-import type { History } from "./history.ts";
+import type { Pen } from "./pen.ts";
 import { recordEntry } from "./record.ts";
 
 export const DONE: Value = { kind: "done" };
@@ -13,25 +13,25 @@ export interface Asked {
 }
 
 export async function follow<Result>(
-  history: History,
+  pen: Pen,
   { sessionId = "", call }: Asked,
   run: () => Promise<Result>,
   record: (result: Result) => Value,
 ): Promise<Result> {
-  const id = history.invoked(sessionId, call);
+  const id = pen.invoked(sessionId, call);
   let result: Result;
   try {
     result = await run();
   } catch (error) {
-    history.failed(id, error);
+    pen.failed(id, error);
     throw error;
   }
-  history.answered(id, record(result));
+  pen.answered(id, record(result));
   return result;
 }
 
-export function recordVerify(history: History, run: () => Promise<VerifyReport>): Promise<VerifyReport> {
-  return follow(history, { call: { kind: "verify" } }, run, ({ problems }) => ({
+export function recordVerify(pen: Pen, run: () => Promise<VerifyReport>): Promise<VerifyReport> {
+  return follow(pen, { call: { kind: "verify" } }, run, ({ problems }) => ({
     kind: "problems",
     problems: problems.map(({ file, code, message }) => `${code} in ${file}: ${message}`),
   }));
@@ -39,14 +39,14 @@ export function recordVerify(history: History, run: () => Promise<VerifyReport>)
 
 /** A listing that its reader leaves early says nothing about the sessions it did not come to. */
 export async function* recordListing(
-  history: History,
+  pen: Pen,
   asked: { readonly options: ListOptions; readonly view?: number },
   run: () => AsyncIterable<SessionPickerInfo>,
 ): AsyncGenerator<SessionPickerInfo, void, undefined> {
   const { after, limit, includeChildren = false } = asked.options;
   const view = asked.view === undefined ? {} : { view: asked.view };
   const partial = after !== undefined || limit !== undefined;
-  const id = history.invoked("", { kind: "list", includeChildren, partial, ...view });
+  const id = pen.invoked("", { kind: "list", includeChildren, partial, ...view });
   const entries: EntrySeen[] = [];
   try {
     for await (const info of run()) {
@@ -54,8 +54,8 @@ export async function* recordListing(
       yield info;
     }
   } catch (error) {
-    history.failed(id, error);
+    pen.failed(id, error);
     throw error;
   }
-  history.answered(id, { kind: "entries", entries });
+  pen.answered(id, { kind: "entries", entries });
 }

@@ -7,25 +7,46 @@
  */
 import { isStoreError, toStoreError } from "../../errors.ts";
 import { type CheckOptions, checkHistory } from "./check.ts";
+import { describeViolation } from "./describe.ts";
 import type { Call, Ending, HistoryEvent, StoreFacts, Value, Violation } from "./events.ts";
+
+export interface HistoryOptions {
+  /** Time of events, for people; checks rest on their order. */
+  readonly now?: () => number;
+  /** What was before. */
+  readonly events?: readonly HistoryEvent[];
+  /** Told of every event when it is recorded. */
+  readonly onEvent?: (event: HistoryEvent) => void;
+}
 
 export class History {
   readonly events: HistoryEvent[];
   readonly #now: () => number;
+  readonly #onEvent: ((event: HistoryEvent) => void) | undefined;
   #nextId: number;
   #views = 0;
   /** Calls that are not answered yet. */
   #open = new Set<number>();
+  #owners = 0;
+  #hasOwner = false;
 
-  constructor(options: { readonly now?: () => number; readonly events?: readonly HistoryEvent[] } = {}) {
+  constructor(options: HistoryOptions = {}) {
     this.#now = options.now ?? (() => 0);
+    this.#onEvent = options.onEvent;
     this.events = [...(options.events ?? [])];
     this.#nextId = this.events.length;
     for (const event of this.events) {
       if (event.type === "invoked") this.#open.add(event.id);
       else if (event.type === "answered") this.#open.delete(event.id);
       else if (event.type === "ended") this.#open.clear();
+      if (event.type === "opened") this.#owners++;
+      if (event.type === "opened" || event.type === "ended") this.#hasOwner = event.type === "opened";
     }
+  }
+
+  /** Which owner the store has now, counted from 1; 0 if it has none. */
+  get owner(): number {
+    return this.#hasOwner ? this.#owners : 0;
   }
 
   /** What is known now, for a world that goes another way from here, e.g. a crash image. */
@@ -35,42 +56,50 @@ export class History {
 
   opened(facts: Partial<StoreFacts> = {}): void {
     const { sync = "always", graphPolicy = "strict", receiptsKept = 1000 } = facts;
-    this.events.push({ type: "opened", at: this.#now(), facts: { sync, graphPolicy, receiptsKept } });
+    this.#hasOwner = true;
+    this.#owners++;
+    this.#add({ type: "opened", at: this.#now(), facts: { sync, graphPolicy, receiptsKept } });
   }
 
   ended(how: Ending): void {
+    this.#hasOwner = false;
     this.#open.clear();
-    this.events.push({ type: "ended", at: this.#now(), how });
+    this.#add({ type: "ended", at: this.#now(), how });
   }
 
   /** Numbers of `stats().log`. */
   log(numbers: { readonly lastLsn: number; readonly durableLsn: number }): void {
     const { lastLsn, durableLsn } = numbers;
-    this.events.push({ type: "log", at: this.#now(), lastLsn, durableLsn });
+    this.#add({ type: "log", at: this.#now(), lastLsn, durableLsn });
   }
 
   /** Call it before the store is called. Answers the id of the call. */
   invoked(sessionId: string, call: Call): number {
     const id = this.#nextId++;
     this.#open.add(id);
-    this.events.push({ type: "invoked", at: this.#now(), id, sessionId, call });
+    this.#add({ type: "invoked", at: this.#now(), id, sessionId, call });
     return id;
   }
 
   answered(id: number, value: Value): void {
     if (this.#open.delete(id))
-      this.events.push({ type: "answered", at: this.#now(), id, answer: { ok: true, value } });
+      this.#add({ type: "answered", at: this.#now(), id, answer: { ok: true, value } });
   }
 
   failed(id: number, error: unknown): void {
     if (!this.#open.delete(id)) return;
     const { code, message } = isStoreError(error) ? error : toStoreError(error);
-    this.events.push({ type: "answered", at: this.#now(), id, answer: { ok: false, code, message } });
+    this.#add({ type: "answered", at: this.#now(), id, answer: { ok: false, code, message } });
   }
 
   /** A number for a view beside the owner. */
   nextView(): number {
     return this.#views++;
+  }
+
+  #add(event: HistoryEvent): void {
+    this.events.push(event);
+    this.#onEvent?.(event);
   }
 
   check(options?: CheckOptions): Violation[] {
@@ -82,9 +111,4 @@ export class History {
     const violations = this.check(options);
     if (violations.length > 0) throw new Error(violations.map(describeViolation).join("\n"));
   }
-}
-
-export function describeViolation({ rule, sessionId, message }: Violation): string {
-  const where = sessionId === undefined ? "" : ` session ${JSON.stringify(sessionId)}:`;
-  return `broken: ${rule};${where} ${message}`;
 }

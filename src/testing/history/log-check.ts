@@ -6,6 +6,7 @@ export class LogCheck {
   #durableLsn = 0;
   /** Writes acknowledged since the numbers were looked at. */
   #writes = 0;
+  #lookedAt = 0;
   #reopened = true;
 
   opened(): void {
@@ -20,11 +21,13 @@ export class LogCheck {
     this.#reopened = true;
   }
 
-  wrote(value: Value): void {
+  /** `invokedAt` is the place of its call in the history: only what was called since the last look counts. */
+  wrote(value: Value, invokedAt: number): void {
+    if (invokedAt < this.#lookedAt) return;
     if (value.kind === "commit" && !value.commit.replayed) this.#writes++;
   }
 
-  seen(lastLsn: number, durableLsn: number): string | undefined {
+  seen(now: number, lastLsn: number, durableLsn: number): string | undefined {
     const least = this.#lastLsn + (this.#reopened ? 0 : this.#writes);
     const wrong =
       lastLsn < least
@@ -37,6 +40,7 @@ export class LogCheck {
     this.#lastLsn = lastLsn;
     this.#durableLsn = durableLsn;
     this.#writes = 0;
+    this.#lookedAt = now;
     this.#reopened = false;
     return wrong;
   }

@@ -14,20 +14,25 @@ import type {
 import type { Call, StoreFacts, Value } from "./events.ts";
 import { type Asked, DONE, follow, recordListing, recordVerify } from "./follow.ts";
 import type { History } from "./history.ts";
+import { Pen } from "./pen.ts";
 import { recordCommit, recordMeta, recordResult } from "./record.ts";
 import { RecordedReader } from "./record-view.ts";
 
 /** Call it when the store has just been opened; `facts` are the options that matter to its meaning. */
 export function recordStore(history: History, store: Store, facts: Partial<StoreFacts> = {}): Store {
-  history.opened({ sync: store.stats().sync, ...facts });
-  history.log(store.stats().log);
-  return new RecordedStore(history, store);
+  history.opened({ sync: facts.sync ?? store.stats().sync, ...facts });
+  const { owner } = history;
+  const pen = new Pen(history, () => history.owner === owner);
+  pen.log(store);
+  return new RecordedStore(pen, store);
 }
 
 /** Tries to open the store once more, which must be refused while it has an owner. */
 export async function recordSecondOpen(history: History, open: () => Promise<Store>): Promise<void> {
+  const { owner } = history;
+  const pen = new Pen(history, () => history.owner === owner);
   try {
-    const second = await follow(history, { call: { kind: "secondOpen" } }, open, () => DONE);
+    const second = await follow(pen, { call: { kind: "secondOpen" } }, open, () => DONE);
     await second.close();
   } catch {
     // Recorded; the check judges it.
@@ -35,12 +40,12 @@ export async function recordSecondOpen(history: History, open: () => Promise<Sto
 }
 
 class RecordedStore implements Store {
-  readonly #history: History;
+  readonly #pen: Pen;
   readonly #store: Store;
   #closed: Promise<void> | undefined;
 
-  constructor(history: History, store: Store) {
-    this.#history = history;
+  constructor(pen: Pen, store: Store) {
+    this.#pen = pen;
     this.#store = store;
   }
 
@@ -49,35 +54,35 @@ class RecordedStore implements Store {
   }
 
   session<Event, Body>(sessionId: string): RuntimePersistence<Event, Body> {
-    const session = new RecordedSession(this.#history, this.#store.session(sessionId));
+    const session = new RecordedSession(this.#pen, this.#store.session(sessionId));
     // Recording reads nodes whatever the host's types for them are.
     return session as unknown as RuntimePersistence<Event, Body>;
   }
 
   listSessions(options: ListOptions = {}): AsyncIterable<SessionPickerInfo> {
-    return recordListing(this.#history, { options }, () => this.#store.listSessions(options));
+    return recordListing(this.#pen, { options }, () => this.#store.listSessions(options));
   }
 
   deleteSession(sessionId: string): Promise<boolean> {
     const asked: Asked = { sessionId, call: { kind: "delete" } };
     const record = (existed: boolean): Value => ({ kind: "deleted", existed });
-    return follow(this.#history, asked, () => this.#store.deleteSession(sessionId), record);
+    return follow(this.#pen, asked, () => this.#store.deleteSession(sessionId), record);
   }
 
   async snapshot(options?: CallOptions): Promise<void> {
     const asked: Asked = { call: { kind: "snapshot" } };
     await follow(
-      this.#history,
+      this.#pen,
       asked,
       () => this.#store.snapshot(options),
       () => DONE,
     );
-    this.#history.log(this.#store.stats().log);
+    this.#pen.log(this.#store);
   }
 
   gc(options?: CallOptions): Promise<GcReport> {
     return follow(
-      this.#history,
+      this.#pen,
       { call: { kind: "gc" } },
       () => this.#store.gc(options),
       () => DONE,
@@ -85,7 +90,7 @@ class RecordedStore implements Store {
   }
 
   verify(options?: CallOptions): Promise<VerifyReport> {
-    return recordVerify(this.#history, () => this.#store.verify(options));
+    return recordVerify(this.#pen, () => this.#store.verify(options));
   }
 
   stats(): ReturnType<Store["stats"]> {
@@ -98,11 +103,11 @@ class RecordedStore implements Store {
   }
 
   async #close(): Promise<void> {
-    this.#history.log(this.#store.stats().log);
+    this.#pen.log(this.#store);
     try {
       await this.#store.close();
     } finally {
-      this.#history.ended("closed");
+      this.#pen.closed();
     }
   }
 
@@ -114,8 +119,8 @@ class RecordedStore implements Store {
 class RecordedSession extends RecordedReader implements RuntimePersistence {
   readonly #session: RuntimePersistence;
 
-  constructor(history: History, session: RuntimePersistence) {
-    super(history, session);
+  constructor(pen: Pen, session: RuntimePersistence) {
+    super(pen, session);
     this.#session = session;
   }
 

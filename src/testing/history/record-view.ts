@@ -10,25 +10,28 @@ import type {
 import type { Call, Value } from "./events.ts";
 import { type Asked, DONE, follow, recordListing, recordVerify } from "./follow.ts";
 import type { History } from "./history.ts";
+import { Pen } from "./pen.ts";
 import { recordMeta, recordNode, recordSession } from "./record.ts";
 
-/** Call it before the view is opened; `open` opens it. */
+/** Call it before the view is opened; `open` opens it. `isAlive` tells of the process that reads. */
 export async function recordView(
   history: History,
   open: () => Promise<ReadOnlyStore>,
+  isAlive: () => boolean = () => true,
 ): Promise<ReadOnlyStore> {
   const view = history.nextView();
-  const opened = await follow(history, { call: { kind: "view", view } }, open, () => DONE);
-  return new RecordedView(history, opened, view);
+  const pen = new Pen(history, isAlive);
+  const opened = await follow(pen, { call: { kind: "view", view } }, open, () => DONE);
+  return new RecordedView(pen, opened, view);
 }
 
 class RecordedView implements ReadOnlyStore {
-  readonly #history: History;
+  readonly #pen: Pen;
   readonly #store: ReadOnlyStore;
   readonly #view: number;
 
-  constructor(history: History, store: ReadOnlyStore, view: number) {
-    this.#history = history;
+  constructor(pen: Pen, store: ReadOnlyStore, view: number) {
+    this.#pen = pen;
     this.#store = store;
     this.#view = view;
   }
@@ -38,23 +41,23 @@ class RecordedView implements ReadOnlyStore {
   }
 
   session<Event, Body>(sessionId: string): SessionReader<Event, Body> {
-    const reader = new RecordedReader(this.#history, this.#store.session(sessionId), this.#view);
+    const reader = new RecordedReader(this.#pen, this.#store.session(sessionId), this.#view);
     return reader as unknown as SessionReader<Event, Body>;
   }
 
   listSessions(options: ListOptions = {}): AsyncIterable<SessionPickerInfo> {
     const asked = { options, view: this.#view };
-    return recordListing(this.#history, asked, () => this.#store.listSessions(options));
+    return recordListing(this.#pen, asked, () => this.#store.listSessions(options));
   }
 
   verify(options?: CallOptions): Promise<VerifyReport> {
-    return recordVerify(this.#history, () => this.#store.verify(options));
+    return recordVerify(this.#pen, () => this.#store.verify(options));
   }
 
   refresh(options?: CallOptions): Promise<void> {
     const asked: Asked = { call: { kind: "view", view: this.#view } };
     return follow(
-      this.#history,
+      this.#pen,
       asked,
       () => this.#store.refresh(options),
       () => DONE,
@@ -73,13 +76,13 @@ class RecordedView implements ReadOnlyStore {
 /** Reads of one session, of the owner or of a view. */
 export class RecordedReader implements SessionReader {
   readonly sessionId: string;
-  protected readonly history: History;
+  protected readonly pen: Pen;
   readonly #reader: SessionReader;
   readonly #view: { readonly view?: number };
 
-  constructor(history: History, reader: SessionReader, view?: number) {
+  constructor(pen: Pen, reader: SessionReader, view?: number) {
     this.sessionId = reader.sessionId;
-    this.history = history;
+    this.pen = pen;
     this.#reader = reader;
     this.#view = view === undefined ? {} : { view };
   }
@@ -115,6 +118,6 @@ export class RecordedReader implements SessionReader {
     run: () => Promise<Result>,
     record: (result: Result) => Value,
   ): Promise<Result> {
-    return follow(this.history, { sessionId: this.sessionId, call }, run, record);
+    return follow(this.pen, { sessionId: this.sessionId, call }, run, record);
   }
 }

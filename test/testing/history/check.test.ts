@@ -111,6 +111,20 @@ test("what a read showed of a commit in flight must survive", () => {
   breaks(story, /lost/, /write 2 was durable/);
 });
 
+test("a commit whose outcome is unknown may be there or not, from the next opening on for ever", () => {
+  const unknown = (...seen: (SessionSeen | undefined)[]): Story => {
+    const story = new Story();
+    story.refuses(recordCommit(one.commit), storeError("COMMIT_OUTCOME_UNKNOWN", {}, "the log failed"));
+    story.reopens("closed");
+    for (const read of seen) story.reads(read);
+    return story;
+  };
+  holds(unknown(undefined, undefined));
+  holds(unknown(one.seen, one.seen));
+  breaks(unknown(one.seen, undefined), /lost/, /write 0 of the session, write 1 was durable/);
+  breaks(unknown(undefined, one.seen), /never appears later/, /ruled out before/);
+});
+
 test("commits in flight may survive a crash as any prefix of them, and as nothing else", () => {
   const crash = (seen: SessionSeen | undefined): Story => {
     const story = new Story();

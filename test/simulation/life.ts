@@ -1,0 +1,336 @@
+/**
+ * One life of a store's process: it opens the store, hosts use it, and it closes, is killed or loses power.
+ * What happens to the disk meanwhile is drawn too.
+ */
+
+import type { ReadOnlyStore, Store, StoreEvent } from "../../src/contract.ts";
+import { isStoreError } from "../../src/errors.ts";
+import { openStore, openStoreReadOnly } from "../../src/index.ts";
+import type { History } from "../../src/testing/history/history.ts";
+import { recordSecondOpen, recordStore } from "../../src/testing/history/record-store.ts";
+import { recordView } from "../../src/testing/history/record-view.ts";
+import { FAST_DISK, type Machine, type Process } from "../../src/testing/simulation/machine.ts";
+import type { Random } from "../../src/testing/simulation/random.ts";
+import type { FaultErrno } from "../../src/vfs/fault.ts";
+import type { VfsOperation } from "../../src/vfs/io-error.ts";
+import type { Coverage } from "./coverage.ts";
+import { Host } from "./host.ts";
+import { HostMind, type Notebook } from "./host-mind.ts";
+import type { Settings } from "./settings.ts";
+
+export const ROOT = "/disk/store";
+/** Events that one wait may take; a store that needs more does not come to an end. */
+const MAX_EVENTS = 200_000;
+/** Milliseconds after which a fault, a full or a slow disk is over. */
+const TROUBLE_MS = 400;
+
+const FAULTS: readonly (readonly [VfsOperation | "any", readonly FaultErrno[]])[] = [
+  ["write", ["EIO", "ENOSPC", "ESHORT"]],
+  ["datasync", ["EIO", "ENOSPC"]],
+  ["sync", ["EIO", "ENOSPC"]],
+  ["syncDirectory", ["EIO"]],
+  ["open", ["EMFILE", "EIO", "ENOSPC"]],
+  ["rename", ["EIO", "ENOSPC"]],
+  ["remove", ["EIO", "EROFS"]],
+  ["read", ["EIO"]],
+  ["list", ["EIO", "EMFILE"]],
+  ["stat", ["EIO"]],
+  ["close", ["EIO"]],
+  ["truncate", ["EIO"]],
+  ["any", ["EIO"]],
+];
+
+/** A promise the simulation rests on was broken in a way that no history shows. */
+export class SimulationError extends Error {}
+
+export interface World {
+  readonly machine: Machine;
+  readonly settings: Settings;
+  readonly history: History;
+  readonly notebook: Notebook;
+  readonly coverage: Coverage;
+}
+
+export class Life {
+  readonly #world: World;
+  readonly #process: Process;
+  readonly #random: Random;
+  readonly #troubled: boolean;
+  #isOver = false;
+  #views = 0;
+
+  constructor(world: World, number: number) {
+    this.#world = world;
+    this.#process = world.machine.start("owner");
+    this.#random = world.machine.random(`life ${number}`);
+    this.#troubled = this.#arrangeTrouble();
+  }
+
+  get process(): Process {
+    return this.#process;
+  }
+
+  async live(): Promise<void> {
+    const { settings, coverage } = this.#world;
+    const ending = this.#random.weighted(settings.endings) ?? "close";
+    if (ending !== "close")
+      this.#process.dieAt(this.#random.spread(3, 3000), ending === "kill" ? "killed" : "powerCut");
+    const store = await this.open();
+    if (store === undefined) {
+      coverage.add(this.#process.isAlive ? "opening refused" : "died while opening");
+      return this.#bury();
+    }
+    await this.#readEverything(store);
+    const hosts = this.#startHosts(store);
+    if (ending === "close" && this.#random.chance(0.5))
+      this.#process.later(this.#random.spread(1, 1000), "close", () => this.#end());
+    await this.#wait("hosts", () => hosts.isDone() || this.#isOver);
+    hosts.check();
+    await this.close(store, () => hosts.isDone());
+    hosts.check();
+  }
+
+  /** Nothing disturbs it: the store opens, shows what it must, gives its garbage back, and is whole. */
+  async inspect(): Promise<void> {
+    const store = await this.open();
+    if (store === undefined) throw new SimulationError("a store that nothing disturbs did not open");
+    await this.#readEverything(store);
+    const look = async (): Promise<void> => {
+      for await (const _entry of store.listSessions({ includeChildren: true }))
+        this.#world.coverage.add("listed");
+      await store.gc();
+      await store.snapshot();
+      const { problems } = await store.verify();
+      if (problems.length > 0) throw new SimulationError(`verify found ${JSON.stringify(problems)}`);
+    };
+    const looked = await this.#settle("a last look", look());
+    if (looked?.ok === false) throw looked.error;
+    await this.#readEverything(store);
+    await this.close(store, () => true);
+  }
+
+  /** Undefined if the process died, or if trouble with the disk kept the store from opening. */
+  async open(): Promise<Store | undefined> {
+    const { settings, history, coverage, machine } = this.#world;
+    const process = this.#process;
+    const { vfs, clock, randomBytes } = process;
+    const onEvent = (event: StoreEvent): void => this.#onEvent(event);
+    const opening = openStore(ROOT, { ...settings.options, vfs, clock, random: randomBytes, onEvent });
+    const opened = await this.#settle("opening", opening);
+    if (opened === undefined || !process.isAlive) return undefined;
+    if (!opened.ok) {
+      machine.trace.add(`opening failed: ${String(opened.error)}`);
+      if (
+        !this.#troubled ||
+        !isStoreError(opened.error) ||
+        !["STORE_IO", "STORE_FULL"].includes(opened.error.code)
+      )
+        throw new SimulationError(`a store that must open was refused: ${String(opened.error)}`);
+      if (process.openFiles > 0)
+        throw new SimulationError(`a refused opening left ${process.openFiles} files open`);
+      return undefined;
+    }
+    const { recovery } = opened.value;
+    coverage.add("opened");
+    if (recovery.tornBytes > 0) coverage.add("torn tail");
+    if (recovery.replayedRecords > 0) coverage.add("records replayed");
+    const { sync, graphPolicy, receiptsKept } = settings.options;
+    if (sync === undefined || graphPolicy === undefined || receiptsKept === undefined)
+      throw new SimulationError("the settings leave out what the checker needs");
+    return recordStore(history, opened.value, { sync, graphPolicy, receiptsKept });
+  }
+
+  /** Closes the store unless the process is dead by now, and checks that nothing is left. */
+  async close(store: Store, hostsAreDone: () => boolean): Promise<void> {
+    this.#end();
+    if (this.#process.isAlive) {
+      const closed = await this.#settle("closing", store.close());
+      if (closed !== undefined && this.#process.isAlive) {
+        if (!closed.ok && !this.#troubled)
+          throw new SimulationError(`closing failed: ${String(closed.error)}`);
+        await this.#wait("hosts of a closed store", hostsAreDone);
+        this.#world.coverage.add("end: closed");
+        if (this.#process.openFiles > 0)
+          throw new SimulationError(`a closed store left ${this.#process.openFiles} files open`);
+      }
+    }
+    this.#bury();
+  }
+
+  /** Everything every session shows, so that it is known which unanswered writes are there. */
+  async #readEverything(store: Store): Promise<void> {
+    const { notebook } = this.#world;
+    const read = async (): Promise<void> => {
+      for (const sessionId of [...notebook.sessionIds, ...notebook.deletedIds]) {
+        await store.session(sessionId).loadSession();
+        await store.session(sessionId).loadSessionMeta();
+      }
+    };
+    const done = await this.#settle("reading everything", read());
+    if (done?.ok === false && this.#process.isAlive && !(this.#troubled && isStoreError(done.error)))
+      throw done.error;
+  }
+
+  #startHosts(store: Store): { isDone: () => boolean; check: () => void } {
+    const { settings, notebook, coverage, machine } = this.#world;
+    let running = settings.hosts;
+    let failure: unknown;
+    for (let number = 0; number < settings.hosts; number++) {
+      const random = machine.random(`${this.#process.name} host ${number}`);
+      const host = new Host({
+        ...{ store, process: this.#process, random, settings, notebook, coverage },
+        mind: new HostMind({
+          random: machine.random(`${this.#process.name} mind ${number}`),
+          settings,
+          notebook,
+        }),
+        over: () => this.#end(),
+        isOver: () => this.#isOver,
+        openView: () => this.#openView(),
+        openSecond: () => this.#openSecond(),
+      });
+      this.#process.later(0, `host ${number}`, () => {
+        void host.run().then(
+          () => running--,
+          (error: unknown) => {
+            failure ??= error;
+            running--;
+          },
+        );
+      });
+    }
+    const check = (): void => {
+      if (failure !== undefined && this.#process.isAlive) throw failure;
+    };
+    return { isDone: () => running === 0, check };
+  }
+
+  async #openView(): Promise<ReadOnlyStore | undefined> {
+    const { history, machine } = this.#world;
+    const reader = machine.start(`reader${this.#views++}-`);
+    try {
+      const { vfs, clock } = reader;
+      return await recordView(
+        history,
+        () => openStoreReadOnly(ROOT, { vfs, clock }),
+        () => reader.isAlive && this.#process.isAlive,
+      );
+    } catch (error) {
+      if (!isStoreError(error)) throw error;
+      this.#world.coverage.add(`view refused: ${error.code}`);
+      return undefined;
+    }
+  }
+
+  async #openSecond(): Promise<void> {
+    const { history, machine, coverage } = this.#world;
+    const second = machine.start("second");
+    const { vfs, clock, randomBytes } = second;
+    await recordSecondOpen(history, () => openStore(ROOT, { vfs, clock, random: randomBytes }));
+    second.retire();
+    coverage.add("second open refused");
+  }
+
+  #onEvent(event: StoreEvent): void {
+    const { coverage, machine } = this.#world;
+    coverage.add(`event: ${event.type}`);
+    machine.trace.add(`event ${event.type}`);
+    if (event.type === "poisoned") this.#process.later(0, "poisoned", () => this.#end());
+  }
+
+  #arrangeTrouble(): boolean {
+    const { settings, machine, coverage } = this.#world;
+    const random = this.#random;
+    machine.speed = FAST_DISK;
+    let troubled = false;
+    if (random.chance(settings.faults)) {
+      troubled = true;
+      for (let count = random.between(1, 3); count > 0; count--) this.#injectFault();
+    }
+    if (random.chance(settings.fullDisk)) {
+      troubled = true;
+      this.#process.later(random.spread(1, 200), "disk full", () => {
+        machine.isFull = true;
+        coverage.add("disk was full");
+      });
+    }
+    if (random.chance(settings.slowDisk)) {
+      coverage.add("disk was slow");
+      machine.speed = { syncMs: random.spread(1, 50), otherMs: 0.05, hiccups: 0.01, hiccupMs: 800 };
+    }
+    if (random.chance(settings.clockJump)) {
+      this.#process.later(random.spread(1, 200), "clock jump", () => {
+        coverage.add("clock jumped");
+        machine.wallSkew += random.between(-10_000_000, 10_000_000);
+        machine.scheduler.advance(random.spread(1, 200_000));
+      });
+    }
+    this.#process.later(TROUBLE_MS, "trouble over", () => {
+      machine.isFull = false;
+      this.#process.heal();
+    });
+    return troubled;
+  }
+
+  #injectFault(): void {
+    const random = this.#random;
+    const [operation, errnos] = random.pickAny(FAULTS) ?? ["write", ["EIO"]];
+    const path = random.pick([undefined, /\.wal$/, /manifest/, /\.(heads|pack)/, /wal$/]);
+    this.#process.inject({
+      operation,
+      errno: random.pickAny(errnos) ?? "EIO",
+      ...(path === undefined ? {} : { path }),
+      nth: random.spread(1, 400),
+      times: random.chance(0.7) ? "once" : "forever",
+    });
+  }
+
+  #end(): void {
+    this.#isOver = true;
+  }
+
+  #bury(): void {
+    const { coverage, machine, history } = this.#world;
+    const process = this.#process;
+    this.#end();
+    coverage.add("fault fired", process.firedFaults.length);
+    coverage.add("file operations", process.operations);
+    const [again] = process.syncsAfterFailure();
+    if (again !== undefined)
+      throw new SimulationError(`${again.operation} of ${again.path} again after it had failed`);
+    const isRemounted = process.firedFaults.some(({ operation }) => operation === "syncDirectory");
+    process.retire();
+    machine.isFull = false;
+    if (!isRemounted) return;
+    // No store can go on in a directory whose sync has failed, and no file system does: it is mounted anew.
+    machine.cutPower();
+    history.ended("powerCut");
+  }
+
+  /** How the promise ended; undefined if the process died first. */
+  async #settle<Result>(
+    what: string,
+    promise: Promise<Result>,
+  ): Promise<{ ok: true; value: Result } | { ok: false; error: unknown } | undefined> {
+    let settled: { ok: true; value: Result } | { ok: false; error: unknown } | undefined;
+    void promise.then(
+      (value) => {
+        settled = { ok: true, value };
+      },
+      (error: unknown) => {
+        settled = { ok: false, error };
+      },
+    );
+    await this.#wait(what, () => settled !== undefined);
+    return settled;
+  }
+
+  async #wait(what: string, done: () => boolean): Promise<void> {
+    const { scheduler } = this.#world.machine;
+    const isDone = (): boolean => done() || !this.#process.isAlive;
+    // What is settled already still has microtasks to run.
+    await new Promise((resolve) => setImmediate(resolve));
+    if (!(await scheduler.runUntil(isDone, MAX_EVENTS)))
+      throw new SimulationError(`${what}: no end after ${MAX_EVENTS} events, or nothing left to happen`);
+  }
+}
