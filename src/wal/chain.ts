@@ -34,6 +34,8 @@ export type SegmentHead =
 export interface ChainLink {
   readonly header: SegmentHeader;
   readonly from: Place;
+  /** A manifest names it, so it was on the disk in front of that. */
+  readonly isStart: boolean;
 }
 
 export function readHead(place: LogPlace, number: number): SegmentHead {
@@ -74,11 +76,11 @@ export function chainStart(place: LogPlace, start: LogStart): ChainLink {
     if (head.link.lsn !== start.lsn || head.link.crc !== start.crc) {
       throw corrupt(path, SEGMENT_HEADER_BYTES, `its LINK names LSN ${head.link.lsn}, not ${start.lsn}`);
     }
-    return linkedPart(head);
+    return { ...linkedPart(head), isStart: true };
   }
   if (start.lsn !== 0 || start.crc !== 0)
     throw corrupt(path, SEGMENT_HEADER_BYTES, "its LINK does not verify");
-  return { header: head.header, from: { offset: SEGMENT_HEADER_BYTES, lsn: 0, crc: 0 } };
+  return { header: head.header, from: { offset: SEGMENT_HEADER_BYTES, lsn: 0, crc: 0 }, isStart: true };
 }
 
 /** The segment behind `current`, if there is one with a LINK, and where `current` therefore ends. */
@@ -122,5 +124,6 @@ export function emit(image: Image, segment: number, frame: Frame, onRecord: OnRe
 }
 
 function linkedPart(head: SegmentHead & { kind: "linked" }): ChainLink {
-  return { header: head.header, from: { offset: FIRST_DATA_AT, lsn: head.link.lsn, crc: head.crc } };
+  const from = { offset: FIRST_DATA_AT, lsn: head.link.lsn, crc: head.crc };
+  return { header: head.header, from, isStart: false };
 }

@@ -111,6 +111,32 @@ export function createSegment(place: LogPlace, segment: NewSegment, pause?: Paus
   place.vfs.syncDirectory(place.directory);
 }
 
+/**
+ * Puts a file of these bytes in a segment's place: `unnamed`, one of that size, or a new one. Durable in content
+ * and name when this returns.
+ */
+export function replaceSegment(
+  place: LogPlace,
+  number: number,
+  bytes: Uint8Array,
+  unnamed: string | undefined,
+): void {
+  const temporary = unnamed ?? `${place.directory}/spare-${number}.tmp`;
+  if (unnamed === undefined) place.vfs.remove(temporary);
+  const file = place.vfs.open(temporary, unnamed === undefined ? "create" : "write");
+  try {
+    file.write([bytes], 0);
+    file.sync();
+  } catch (error) {
+    file.close();
+    removeQuietly(place.vfs, temporary);
+    throw error;
+  }
+  file.close();
+  place.vfs.rename(temporary, segmentPath(place, number));
+  place.vfs.syncDirectory(place.directory);
+}
+
 /** Takes a segment's name away, durably; its file can then become another segment. Answers its new path. */
 export function unnameSegment(place: LogPlace, number: number): string {
   const temporary = `${place.directory}/recycle-${number}.tmp`;

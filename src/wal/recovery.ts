@@ -52,6 +52,8 @@ export interface LastSegment {
   /** Where the frame of LSN D ends. */
   readonly durableEnd: Place;
   readonly cleanClose: boolean;
+  /** Its LINK is proven to be on stable storage, or it needs none; else it may be in the page cache only. */
+  readonly isLinkProven: boolean;
   readonly torn: readonly TornPart[];
   /** Segment files behind the last one of the chain: spares, used or not. */
   readonly unlinked: readonly number[];
@@ -117,6 +119,8 @@ export function readLast(place: LogPlace, last: ChainLink, tail: Tail | undefine
     end,
     durable,
     durableEnd,
+    // The first group of a segment is synced with the LINK or behind it, and TAIL is written behind that.
+    isLinkProven: last.isStart || durable > from.lsn || tail?.segment === header.number,
     cleanClose: verdict.kind === "clean" && verdict.sealed && behind.torn.length === 0,
     torn: [...torn, ...behind.torn],
     unlinked: behind.numbers,

@@ -8,7 +8,9 @@
  *    after they are in new bytes, synced.
  * 3. D may be too low: when TAIL was lost, acknowledged frames lie above it. So the LINK, which makes the old
  *    copies be ignored, is written only after the new copies are durable.
- * 4. What lies behind the LINK's end in the old segment is ignored from then on.
+ * 4. The new LINK rests on the LINK of the segment before it. Where that may be in the page cache only, its
+ *    segment is written again first, unchanged: a later sync of the old file would prove nothing.
+ * 5. What lies behind the LINK's end in the old segment is ignored from then on.
  */
 import type { Lsn } from "../ids.ts";
 import { MAX_BATCH_FRAMES, SPARE_SEGMENTS } from "../limits.ts";
@@ -20,6 +22,7 @@ import {
   listTemporaries,
   newSegment,
   recycleSegment,
+  replaceSegment,
   type SegmentSource,
   segmentPath,
   storeDirectory,
@@ -83,6 +86,12 @@ export function reopen(
     place.vfs.syncDirectory(place.directory);
   }
   const recyclable = clearSpares(place, last, source);
+  if (!last.isLinkProven) {
+    const { number, fileBytes } = last.header;
+    // A file that is there already, so that a full disk does not keep the store from opening.
+    const unnamed = fileBytes === source.segmentBytes ? recyclable.shift() : undefined;
+    replaceSegment(place, number, last.image.bytes, unnamed);
+  }
   const position = startSegment(place, last, above, source, recyclable);
   return {
     position,

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { isStoreError } from "../../src/errors.ts";
+import { ProcessFiles } from "../../src/testing/simulation/process-files.ts";
 import { withFaults } from "../../src/vfs/fault.ts";
 import { MemoryVfs } from "../../src/vfs/memory.ts";
 import { opened, payloadFor } from "./fixture.ts";
@@ -94,5 +95,20 @@ describe("a failure while opening", () => {
       await again.open();
       again.check([1, 2]);
     }
+  });
+});
+
+describe("a close that fails", () => {
+  it("leaves no other file of the log open", async () => {
+    // Found by the simulation: the writer closed its segment, failed, and kept TAIL open for ever.
+    const vfs = withFaults(new MemoryVfs());
+    const machine = { before: () => undefined, isFull: () => false, trace: () => undefined };
+    const files = new ProcessFiles(vfs, machine);
+    const log = await opened({ vfs: files });
+    await log.write(100);
+    vfs.inject({ operation: "close", errno: "EIO", path: /\.wal$/, times: "forever" });
+    await log.close();
+    assert.ok(vfs.fired.length > 0);
+    assert.equal(files.openFiles, 0);
   });
 });

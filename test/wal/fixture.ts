@@ -56,6 +56,7 @@ export class LogFixture {
   found: Found[] = [];
   start: LogStart | undefined;
   #log: Log | undefined;
+  #life = 0;
 
   constructor(options: FixtureOptions = {}) {
     this.vfs = options.vfs ?? new MemoryVfs();
@@ -100,8 +101,9 @@ export class LogFixture {
   async open(): Promise<LogRecovery> {
     const start = this.#start();
     this.found = [];
+    const { clock = systemClock } = this.config;
     const { log, recovery } = await openLog(
-      this.config,
+      { ...this.config, clock: this.#clockOfThisLife(clock) },
       start,
       (lsn, segment, offset, payload) => {
         this.found.push({ lsn, segment, offset, payload: Buffer.from(payload) });
@@ -155,8 +157,22 @@ export class LogFixture {
     await closed;
   }
 
+  /** A killed process has no turns and no timers: what it had begun, it does not go on with. */
+  #clockOfThisLife(clock: Clock): Clock {
+    const life = this.#life;
+    const ifAlive = (fn: () => void) => (): void => {
+      if (life === this.#life) fn();
+    };
+    return {
+      ...clock,
+      setTimeout: (fn, ms) => clock.setTimeout(ifAlive(fn), ms),
+      turn: (taker, fn) => clock.turn(taker, ifAlive(fn)),
+    };
+  }
+
   /** Leaves the log as a killed process does. */
   kill(): void {
+    this.#life += 1;
     this.turns.length = 0;
     this.#log = undefined;
   }

@@ -1,0 +1,96 @@
+/**
+ * Found by the simulation. A roll writes the LINK of the new segment with its first group. When the sync of
+ * that group failed, or the process was killed before it, the LINK is seen in the page cache and is not on the
+ * disk. The next opening took it for the end of the chain and named that segment in a LINK of its own, which it
+ * did sync: after a power cut the middle of the chain was gone, and the whole store was refused as CORRUPT.
+ * What was visible had been taken for durable. The last segment is now written again, whole, before another
+ * segment rests on its LINK.
+ */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { withFaults } from "../../src/vfs/fault.ts";
+import { MemoryVfs } from "../../src/vfs/memory.ts";
+import { type LogFixture, opened, readFile, segmentPathOf } from "./fixture.ts";
+
+const FAULTS = [
+  { operation: "datasync", errno: "EIO" },
+  { operation: "write", errno: "ESHORT" },
+] as const;
+
+/** A log whose first segment is nearly full, so that the next record of 30,000 bytes rolls. */
+async function nearlyFull(vfs: MemoryVfs, fault: (typeof FAULTS)[number] | undefined): Promise<LogFixture> {
+  const faulty = withFaults(vfs);
+  const log = await opened({ vfs: faulty });
+  await log.write(50_000);
+  if (fault !== undefined) faulty.inject({ ...fault, path: /0003\.wal$/ });
+  return log;
+}
+
+/** Opens what is left, leaves it without a word, and opens it again after a power cut that took what it could. */
+async function openTwice(log: LogFixture, vfs: MemoryVfs): Promise<LogFixture> {
+  const second = log.on(vfs);
+  await second.open();
+  await second.write(100);
+  const acknowledged = [...log.durable.keys(), ...second.durable.keys()];
+  second.kill();
+  const third = second.on(vfs.crashKeepingNothing());
+  await third.open();
+  third.check(acknowledged);
+  return third;
+}
+
+describe("a LINK that is seen and may not be on the disk", () => {
+  for (const fault of FAULTS) {
+    it(`carries no other segment after a ${fault.operation} that failed with ${fault.errno}`, async () => {
+      const vfs = new MemoryVfs();
+      const log = await nearlyFull(vfs, fault);
+      await log.write(30_000);
+      assert.equal(log.failures.length, 1, "the group that begins the segment failed");
+      log.kill();
+      await openTwice(log, vfs);
+    });
+  }
+
+  it("carries no other segment after the process was killed between its write and its sync", async () => {
+    const vfs = new MemoryVfs();
+    const log = await nearlyFull(vfs, undefined);
+    log.append(30_000);
+    const left: MemoryVfs[] = [];
+    vfs.onOperation = ({ operation, path }) => {
+      // The page cache as it is then: written, and not synced.
+      if (operation === "datasync" && path === segmentPathOf(3)) left.push(vfs);
+      if (left.length > 0) throw new Error("killed");
+    };
+    await log.settle();
+    vfs.onOperation = undefined;
+    assert.equal(left.length, 1);
+    log.kill();
+    await openTwice(log, vfs);
+  });
+
+  it("is left where it is when TAIL, a stamp or the manifest proves it: no segment is written again", async () => {
+    const vfs = new MemoryVfs();
+    const log = await nearlyFull(vfs, undefined);
+    await log.write(30_000);
+    const { ino } = vfs.stat(segmentPathOf(3)) ?? { ino: -1 };
+    const bytes = readFile(vfs, segmentPathOf(3));
+    log.kill();
+    const second = log.on(vfs);
+    await second.open();
+    assert.equal(vfs.stat(segmentPathOf(3))?.ino, ino);
+    assert.deepEqual(readFile(vfs, segmentPathOf(3)), bytes);
+  });
+
+  it("is written again unchanged, byte for byte", async () => {
+    const vfs = new MemoryVfs();
+    const log = await nearlyFull(vfs, FAULTS[0]);
+    await log.write(30_000);
+    const { ino } = vfs.stat(segmentPathOf(3)) ?? { ino: -1 };
+    const bytes = readFile(vfs, segmentPathOf(3));
+    log.kill();
+    const second = log.on(vfs);
+    await second.open();
+    assert.notEqual(vfs.stat(segmentPathOf(3))?.ino, ino);
+    assert.deepEqual(readFile(vfs, segmentPathOf(3)), bytes);
+  });
+});
