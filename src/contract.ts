@@ -191,7 +191,10 @@ export interface ReadOnlyStore {
   session<Event = SessionEvent, Body = Json>(sessionId: string): SessionReader<Event, Body>;
   listSessions(options?: ListOptions): AsyncIterable<SessionPickerInfo>;
   verify(options?: CallOptions): Promise<VerifyReport>;
-  /** Takes a newer view: every commit acknowledged before the call. */
+  /**
+   * Takes a newer view: every commit acknowledged before the call. Beside an owner with `sync: "interval"` or
+   * `"never"`: every commit that was synced before it.
+   */
   refresh(options?: CallOptions): Promise<void>;
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;

@@ -223,6 +223,8 @@ export class Life {
   }
 
   async #openSecond(): Promise<void> {
+    // A store that is being closed may have freed its lock.
+    if (this.#isOver) return;
     const { history, machine, coverage } = this.#world;
     const second = machine.start("second");
     const { vfs, clock, randomBytes } = second;

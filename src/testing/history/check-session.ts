@@ -95,10 +95,14 @@ export class SessionCheck {
     for (const timeline of this.#timelines) timeline.lows.set(id, timeline.floor);
   }
 
-  /** A view was opened or refreshed by this call. */
+  /**
+   * A view was opened or refreshed by this call. Beside an owner whose policy promises less than power loss it
+   * shows what was synced: it cannot tell what is only acknowledged from what a crash left half written.
+   */
   viewed(id: number, view: number): void {
     for (const timeline of this.#timelines) {
-      timeline.moments.set(view, momentOf(timeline, { id, view: undefined }));
+      const { low, high } = momentOf(timeline, { id, view: undefined });
+      timeline.moments.set(view, { low: this.#lossy ? Math.min(low, timeline.solid) : low, high });
       timeline.lows.delete(id);
     }
   }

@@ -129,8 +129,11 @@ class StoreCheck {
     else if (call.kind === "snapshot") for (const session of sessions) session.synced(id);
     else if (call.kind === "gc") this.#blobs.gcEnded(id);
     else if (call.kind === "list") this.#endList(id, call, answer);
-    else if (answer.value.kind === "problems" && answer.value.problems.length > 0)
-      this.#report(RULES.damage, `verify found ${answer.value.problems.join("; ")}`);
+    else if (answer.value.kind === "problems") {
+      const damage = answer.value.problems.filter(({ code }) => !isWithoutEffect(code));
+      if (damage.length > 0)
+        this.#report(RULES.damage, `verify found ${damage.map(({ text }) => text).join("; ")}`);
+    }
   }
 
   #endList(

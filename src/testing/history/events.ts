@@ -119,6 +119,11 @@ export interface EntrySeen {
   readonly userMessageCount: number;
 }
 
+export interface ProblemSeen {
+  readonly code: StoreErrorCode;
+  readonly text: string;
+}
+
 export type Value =
   | { readonly kind: "commit"; readonly commit: CommitSeen }
   | { readonly kind: "session"; readonly session: SessionSeen | undefined }
@@ -127,7 +132,7 @@ export type Value =
   | { readonly kind: "vacuum"; readonly removed: number }
   | { readonly kind: "deleted"; readonly existed: boolean }
   | { readonly kind: "entries"; readonly entries: readonly EntrySeen[] }
-  | { readonly kind: "problems"; readonly problems: readonly string[] }
+  | { readonly kind: "problems"; readonly problems: readonly ProblemSeen[] }
   | { readonly kind: "done" };
 
 export type Answer =

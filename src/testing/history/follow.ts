@@ -33,7 +33,7 @@ export async function follow<Result>(
 export function recordVerify(pen: Pen, run: () => Promise<VerifyReport>): Promise<VerifyReport> {
   return follow(pen, { call: { kind: "verify" } }, run, ({ problems }) => ({
     kind: "problems",
-    problems: problems.map(({ file, code, message }) => `${code} in ${file}: ${message}`),
+    problems: problems.map(({ file, code, message }) => ({ code, text: `${code} in ${file}: ${message}` })),
   }));
 }
 

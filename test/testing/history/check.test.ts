@@ -396,7 +396,11 @@ test("damage is named unless the test makes it itself", () => {
   const story = new Story();
   const error = storeError("CORRUPT", { file: "f" }, "f is damaged");
   story.refuses({ kind: "load", scope: "fullGraph", leaf: undefined }, error);
-  story.asks({ kind: "verify" }, { kind: "problems", problems: ["CORRUPT in f"] }, "");
+  story.asks(
+    { kind: "verify" },
+    { kind: "problems", problems: [{ code: "CORRUPT", text: "CORRUPT in f" }] },
+    "",
+  );
   assert.deepEqual(
     story.history.check().map(({ rule }) => rule),
     ["nothing is damaged", "nothing is damaged"],
