@@ -7,12 +7,12 @@
  * 3. What decides whether the store is new is read under the lock: before, another owner may be making it.
  */
 import { randomBytes } from "node:crypto";
-import { hostname } from "node:os";
 import { crc32 } from "../checksum.ts";
 import { isStoreError, type StoreError, storeError } from "../errors.ts";
 import { manifestPath } from "../snapshot/manifest.ts";
-import { readWhole, type Vfs, type VfsFile } from "../vfs/vfs.ts";
+import type { Vfs, VfsFile } from "../vfs/vfs.ts";
 import { throwIfAborted } from "./ask.ts";
+import { lockedError, writeOwner } from "./owner-text.ts";
 
 export const FORMAT_VERSION = 1;
 
@@ -264,43 +264,5 @@ function checkIdentity(vfs: Vfs, path: string, file: VfsFile): void {
     "CORRUPT",
     { file: path },
     `${path} was removed or replaced while the store was open; its lock no longer protects the store`,
-  );
-}
-
-function writeOwner(vfs: Vfs, root: string): void {
-  const path = `${root}/lock`;
-  const text = JSON.stringify({ pid: process.pid, host: hostname(), start: new Date().toISOString() });
-  try {
-    const file = vfs.stat(path) === undefined ? vfs.open(path, "create") : vfs.open(path, "write");
-    try {
-      file.truncate(0);
-      file.write([Buffer.from(`${text}\n`)], 0);
-    } finally {
-      file.close();
-    }
-  } catch (error) {
-    // Information for other owners' messages; a full disk must not keep a store from opening.
-    if (!isStoreError(error, "STORE_IO")) throw error;
-  }
-}
-
-function lockedError(vfs: Vfs, root: string): StoreError {
-  let pid: number | undefined;
-  let host: string | undefined;
-  try {
-    const owner: unknown = JSON.parse(Buffer.from(readWhole(vfs, `${root}/lock`, 4096) ?? []).toString());
-    if (typeof owner === "object" && owner !== null) {
-      const fields = owner as { pid?: unknown; host?: unknown };
-      if (typeof fields.pid === "number") pid = fields.pid;
-      if (typeof fields.host === "string") host = fields.host;
-    }
-  } catch {
-    // The text is for the message only; the lock itself is what counts.
-  }
-  const by = pid === undefined ? "another owner" : `process ${pid}${host === undefined ? "" : ` on ${host}`}`;
-  return storeError(
-    "STORE_LOCKED",
-    { owner: { pid, host } },
-    `${root} is open in ${by}; close it there or wait with lockWaitMs`,
   );
 }
