@@ -194,7 +194,7 @@ test("verify of a view finds real damage", async () => {
 test("a refresh that fails leaves the view it had", async () => {
   const { memory, store, view, vfs, progress } = await ownerAndView();
   memory.rename("/store/format", "/store/lost");
-  await refuses(view.refresh(), "NOT_A_STORE");
+  await refuses(view.refresh(), "CORRUPT", { file: "/store/format" });
   await checkSession(readable(view), "root", progress);
   memory.rename("/store/lost", "/store/format");
   await view.refresh();
