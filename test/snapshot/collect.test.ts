@@ -343,6 +343,29 @@ function removeEntry(fixture: SnapshotFixture, ref: BlobRef): void {
   fixture.publish(sweepNow(fixture, marks, [pack.number]).edit);
 }
 
+for (const what of ["heads file", "pack"] as const) {
+  test(`a ${what} that is lost ends the mark with CORRUPT, also when all that is left can be read`, async () => {
+    const fixture = await SnapshotFixture.create();
+    const many = Array.from({ length: 40 }, (_, index) => `s${index}`);
+    for (const sessionId of many) fixture.commit(sessionId);
+    await fixture.snapshot();
+    fixture.commit("whole");
+    // Then no head names anything in the first pack; a heads file that many need is left alone by the fold.
+    if (what === "pack") for (const sessionId of many) fixture.append({ kind: "delete", sessionId });
+    await fixture.snapshot();
+    const [heads] = fixture.manifest.heads;
+    const [pack] = fixture.manifest.packs;
+    assert.ok(heads && pack);
+    if (what === "heads file") assert.equal(fixture.manifest.heads.length, 2);
+    assert.equal(fixture.manifest.packs.length, 2);
+    const lost = what === "pack" ? packPath(ROOT, pack.number) : headsPath(ROOT, heads.number);
+    fixture.vfs.remove(lost);
+    const before = listing(fixture);
+    assert.equal(corruptionOf(() => markNow(fixture))?.file, lost);
+    assert.deepEqual(listing(fixture), before);
+  });
+}
+
 test("a checkpoint manifest that is not one ends the mark with CORRUPT", async () => {
   const fixture = await SnapshotFixture.create();
   const manifest = blobRecord("x", "manifest");
