@@ -58,9 +58,6 @@ export class LogFixture {
   #log: Log | undefined;
   #life = 0;
 
-  /** Of the process that has the log open: one that is killed does nothing any more. */
-  readonly #timers = new Set<unknown>();
-
   constructor(options: FixtureOptions = {}) {
     this.vfs = options.vfs ?? new MemoryVfs();
     this.config = {
@@ -71,22 +68,12 @@ export class LogFixture {
       sync: options.sync ?? "always",
       syncIntervalMs: 100,
       mode: "inline",
-      clock: this.#mortal(options.clock ?? systemClock),
+      clock: {
+        ...(options.clock ?? systemClock),
+        turn: (_taker, turn) => void this.turns.push(turn),
+      },
       salt: saltsFrom(1),
       ...(options.ringBytes === undefined ? {} : { ringBytes: options.ringBytes }),
-    };
-  }
-
-  /** Turns wait in `turns`; timers die with the process. */
-  #mortal(clock: Omit<Clock, "turn">): Clock {
-    return {
-      ...clock,
-      setTimeout: (fn, ms) => {
-        const timer = clock.setTimeout(fn, ms);
-        this.#timers.add(timer);
-        return timer;
-      },
-      turn: (_taker, turn) => void this.turns.push(turn),
     };
   }
 
@@ -187,8 +174,6 @@ export class LogFixture {
   kill(): void {
     this.#life += 1;
     this.turns.length = 0;
-    for (const timer of this.#timers) this.config.clock?.clearTimeout(timer);
-    this.#timers.clear();
     this.#log = undefined;
   }
 
