@@ -1,7 +1,8 @@
 /**
  * How long does a snapshot, a gc, a merge, an open or a close stop the event loop? Stores nodes (100,000, or
- * `--nodes N` over `--sessions S`), then does each while light commits go on, and reports the longest time for
- * which the main thread held its loop. `--why` profiles and names what held it.
+ * `--nodes N` over `--sessions S`), then does each while light commits go on, and reports the longest stalls of
+ * the main thread's loop: busy (processor time) and held (that and waiting for disk or memory). On a machine that
+ * does other things believe "busy". `--why` profiles and names what ran.
  *
  * Baseline in the same run: the same commits with nothing else going on. Not measured: how the commits
  * themselves fare meanwhile (`tail-under-maintenance.ts`), and stalls of the reads of long sessions.
@@ -32,16 +33,16 @@ async function measure(label: string, store: Store | undefined, work: () => Prom
   const started = performance.now();
   await work();
   const tookMs = performance.now() - started;
-  const { longest, loopDelayMs } = stop();
+  const { held, busy, loopDelayMs } = stop();
   const commits = await load?.();
-  const worst = longest.map(({ heldMs }) => heldMs.toFixed(1)).join(" ");
+  const figures = (values: readonly number[]): string => values.map((ms) => ms.toFixed(1)).join(" ");
   console.log(
-    `${label.padEnd(16)} took ${tookMs.toFixed(0).padStart(6)} ms, longest stalls ${worst} ms (loop delay ${loopDelayMs.toFixed(1)} ms)${commits === undefined ? "" : `, commits meanwhile ${commits}`}`,
+    `${label.padEnd(16)} took ${tookMs.toFixed(0).padStart(6)} ms, busy for ${figures(busy.map((stall) => stall.busyMs))} ms, held for ${figures(held.map((stall) => stall.heldMs))} ms, loop delay ${loopDelayMs.toFixed(1)} ms${commits === undefined ? "" : `, commits meanwhile ${commits}`}`,
   );
   if (profile === undefined) return;
   const during = await profile();
-  for (const { endedAt, wallMs, heldMs } of longest) {
-    console.log(`  ${heldMs.toFixed(1)} ms:`);
+  for (const { endedAt, wallMs, heldMs, busyMs } of new Set([...busy.slice(0, 3), ...held.slice(0, 3)])) {
+    console.log(`  busy ${busyMs.toFixed(1)} ms, held ${heldMs.toFixed(1)} ms:`);
     for (const line of during(endedAt - wallMs, endedAt)) console.log(`    ${line}`);
   }
 }

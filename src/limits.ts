@@ -47,6 +47,14 @@ export const MAX_QUARANTINES = 8;
 /** Bytes a worker writes between two syncs, so that a commit's sync never waits for a large one. */
 export const MAINTENANCE_SLICE_BYTES = 256 * KIB;
 
+/**
+ * Bytes of log that an opening reads, checks and enters between two turns of the event loop: some 3 ms of work.
+ * A single larger frame is one step.
+ */
+export const RECOVERY_STEP_BYTES = 256 * KIB;
+/** Bytes of log that are read, or looked through for remains, at a time: memory speed, so a millisecond. */
+export const READ_STEP_BYTES = 1 * MIB;
+
 /** Bytes of a node page after which it is left alone, and how many small ones merge at a time. */
 export const PAGE_BYTES = 256 * KIB;
 export const PAGE_MERGE_FAN_IN = 8;

@@ -29,6 +29,7 @@ const GROUND = [
   "checksum",
   "codec",
   "clock",
+  "steps",
   "flipped-bit",
   "msgpack-writer",
 ];

@@ -8,7 +8,8 @@
 import { createActor } from "xstate";
 import type { RecoveryReport } from "../contract.ts";
 import { storeError, toStoreError } from "../errors.ts";
-import { createLog, type Log, type LogConfig, type LogListener, openLog } from "../wal/log.ts";
+import { runInTurns } from "../steps.ts";
+import { createLogInSteps, type Log, type LogConfig, type LogListener, openLog } from "../wal/log.ts";
 import { throwIfAborted } from "./ask.ts";
 import { existingAncestor, type Ownership, ownDirectoryWithin } from "./directory.ts";
 import { Engine } from "./engine.ts";
@@ -51,7 +52,10 @@ async function openOwned(input: OpenInput, ownership: Ownership): Promise<Engine
   const { root, options, life } = input;
   const started = options.clock.now();
   const config = logConfig(options, root, ownership.storeId);
-  if (ownership.isNew) createFirstGeneration(options.vfs, root, ownership.storeId, createLog(config));
+  if (ownership.isNew) {
+    const start = await runInTurns(createLogInSteps(config), options.clock, "opening");
+    createFirstGeneration(options.vfs, root, ownership.storeId, start);
+  }
   const generations = chooseGeneration(options.vfs, root, ownership.storeId);
   const tail = new Tail();
   const replay = new TailReplay(tail, config.directory);

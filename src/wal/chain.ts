@@ -7,9 +7,10 @@
  * 2. Only the very first segment of a store has no LINK.
  */
 import type { Lsn } from "../ids.ts";
+import type { Steps } from "../steps.ts";
 import { checkHeader, corrupt, type LogPlace, readImage, segmentPath } from "./files.ts";
 import { type Frame, FrameType, type Image, imageOf, payloadOf, readFrameHead, saltSeed } from "./frame.ts";
-import { type Place, scanFrames } from "./scan.ts";
+import { type Place, scanFramesInSteps } from "./scan.ts";
 import { decodeLink, FIRST_DATA_AT, type Link, SEGMENT_HEADER_BYTES, type SegmentHeader } from "./segment.ts";
 
 /** A segment from which records are read, and where the record before it stands. */
@@ -101,13 +102,18 @@ export function chainNext(place: LogPlace, current: ChainLink): { next: ChainLin
 }
 
 /** Hands out the DATA frames of a sealed segment up to its end; anything missing there is damage. */
-export function readSealed(place: LogPlace, segment: ChainLink, end: Place, onRecord: OnRecord): void {
+export function* readSealed(
+  place: LogPlace,
+  segment: ChainLink,
+  end: Place,
+  onRecord: OnRecord,
+): Steps<void> {
   const { header, from } = segment;
   const path = segmentPath(place, header.number);
   if (end.offset > header.fileBytes)
     throw corrupt(path, header.fileBytes, "it is shorter than the next LINK says");
-  const image = readImage(place, header.number, Math.max(end.offset, SEGMENT_HEADER_BYTES));
-  const reached = scanFrames(image, saltSeed(header.salt), from, end.offset, (frame) => {
+  const image = yield* readImage(place, header.number, Math.max(end.offset, SEGMENT_HEADER_BYTES));
+  const reached = yield* scanFramesInSteps(image, saltSeed(header.salt), from, end.offset, (frame) => {
     emit(image, header.number, frame, onRecord);
   });
   if (reached.offset !== end.offset || reached.lsn !== end.lsn || reached.crc !== end.crc) {

@@ -9,7 +9,8 @@
 import { randomBytes } from "node:crypto";
 import { posix } from "node:path";
 import { storeError } from "../errors.ts";
-import { MAINTENANCE_SLICE_BYTES } from "../limits.ts";
+import { MAINTENANCE_SLICE_BYTES, READ_STEP_BYTES } from "../limits.ts";
+import type { Steps } from "../steps.ts";
 import type { Vfs, VfsFile } from "../vfs/vfs.ts";
 import { type Image, imageOf } from "./frame.ts";
 import {
@@ -94,38 +95,66 @@ export type Pause = (writtenBytes: number) => void;
 
 /** Creates a zero-filled segment under its final name; durable in content and name when this returns. */
 export function createSegment(place: LogPlace, segment: NewSegment, pause?: Pause): void {
+  // Without a pause nobody else waits for the disk, and one sync at the end is enough.
+  const steps = segmentInSteps(place, segment, pause === undefined ? "synced once" : "synced slices");
+  for (const _ of steps) pause?.(MAINTENANCE_SLICE_BYTES);
+}
+
+/** As `createSegment`, a synced slice of zeros a step. */
+export function createSegmentInSteps(place: LogPlace, segment: NewSegment): Steps<void> {
+  return segmentInSteps(place, segment, "synced slices");
+}
+
+function* segmentInSteps(
+  place: LogPlace,
+  segment: NewSegment,
+  how: "synced once" | "synced slices",
+): Steps<void> {
   const temporary = `${place.directory}/spare-${segment.number}.tmp`;
   place.vfs.remove(temporary);
   const file = place.vfs.open(temporary, "create");
+  let isWhole = false;
   try {
-    fillWithZeros(file, segment.fileBytes, pause);
+    const zeros = new Uint8Array(Math.min(MAINTENANCE_SLICE_BYTES, segment.fileBytes));
+    for (let at = 0; at < segment.fileBytes; at += zeros.length) {
+      if (how === "synced slices" && at > 0) {
+        file.datasync();
+        yield;
+      }
+      file.write([zeros.subarray(0, segment.fileBytes - at)], at);
+    }
     file.write([headerBytes(place, segment)], 0);
     file.sync();
-  } catch (error) {
+    isWhole = true;
+  } finally {
     file.close();
-    removeQuietly(place.vfs, temporary);
-    throw error;
+    if (!isWhole) removeQuietly(place.vfs, temporary);
   }
-  file.close();
   place.vfs.rename(temporary, segmentPath(place, segment.number));
   place.vfs.syncDirectory(place.directory);
 }
 
 /**
  * Puts a file of these bytes in a segment's place: `unnamed`, one of that size, or a new one. Durable in content
- * and name when this returns.
+ * and name when this returns. A synced slice a step.
  */
-export function replaceSegment(
+export function* replaceSegment(
   place: LogPlace,
   number: number,
   bytes: Uint8Array,
   unnamed: string | undefined,
-): void {
+): Steps<void> {
   const temporary = unnamed ?? `${place.directory}/spare-${number}.tmp`;
   if (unnamed === undefined) place.vfs.remove(temporary);
   const file = place.vfs.open(temporary, unnamed === undefined ? "create" : "write");
   try {
-    file.write([bytes], 0);
+    for (let at = 0; at < bytes.length; at += MAINTENANCE_SLICE_BYTES) {
+      if (at > 0) {
+        file.datasync();
+        yield;
+      }
+      file.write([bytes.subarray(at, at + MAINTENANCE_SLICE_BYTES)], at);
+    }
     file.sync();
   } catch (error) {
     file.close();
@@ -206,14 +235,18 @@ export function openSegment(
   }
 }
 
-/** All bytes of a segment; fewer than declared are damage, never an end. */
-export function readImage(place: LogPlace, number: number, fileBytes: number): Image {
+/** All bytes of a segment, a bounded number a step; fewer than declared are damage, never an end. */
+export function* readImage(place: LogPlace, number: number, fileBytes: number): Steps<Image> {
   const path = segmentPath(place, number);
   const file = place.vfs.open(path, "read");
   try {
     const bytes = Buffer.allocUnsafeSlow(fileBytes);
-    const read = file.read(bytes, 0);
-    if (read !== fileBytes) throw corrupt(path, read, `it ends after ${read} of ${fileBytes} bytes`);
+    for (let at = 0; at < fileBytes; at += READ_STEP_BYTES) {
+      if (at > 0) yield;
+      const part = bytes.subarray(at, at + READ_STEP_BYTES);
+      const read = at + file.read(part, at);
+      if (read !== at + part.length) throw corrupt(path, read, `it ends after ${read} of ${fileBytes} bytes`);
+    }
     return imageOf(bytes);
   } finally {
     file.close();
@@ -235,18 +268,6 @@ export function removeQuietly(vfs: Vfs, path: string): void {
     vfs.remove(path);
   } catch {
     // It has a temporary name; the next open removes it.
-  }
-}
-
-function fillWithZeros(file: VfsFile, fileBytes: number, pause: Pause | undefined): void {
-  const zeros = new Uint8Array(Math.min(MAINTENANCE_SLICE_BYTES, fileBytes));
-  for (let at = 0; at < fileBytes; at += zeros.length) {
-    file.write([zeros.subarray(0, fileBytes - at)], at);
-    // Without a pause nobody else waits for the disk, and one sync at the end is enough.
-    if (pause !== undefined) {
-      file.datasync();
-      pause(zeros.length);
-    }
   }
 }
 

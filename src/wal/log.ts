@@ -8,9 +8,10 @@
  *    never acknowledged is cut, kept in quarantine, and reported.
  */
 import { defined } from "../assert.ts";
-import { systemClock } from "../clock.ts";
+import { nextTurn, systemClock } from "../clock.ts";
 import type { Lsn } from "../ids.ts";
 import { KIB, RING_BYTES } from "../limits.ts";
+import { runInTurns, runThrough, type Steps } from "../steps.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import type { LogStart, OnRecord } from "./chain.ts";
 import { createBehind } from "./create-behind.ts";
@@ -20,7 +21,7 @@ import type { HostEvents, LogHost } from "./host.ts";
 import { InlineHost } from "./inline-host.ts";
 import { type LogStats, MainLog } from "./main-log.ts";
 import { LogReader } from "./reader.ts";
-import { createFirst, type LogRecovery, type Reopened, reopen } from "./reopen.ts";
+import { createFirstInSteps, type LogRecovery, type Reopened, reopen } from "./reopen.ts";
 import { Ring } from "./ring.ts";
 import { SEAL_RESERVE_BYTES } from "./segment.ts";
 import { Supply } from "./supply.ts";
@@ -58,9 +59,14 @@ export interface Log {
   close(): Promise<void>;
 }
 
-/** Makes the log of a fresh store: its directory, its first segment, TAIL, all synced. */
+/** Makes the log of a fresh store, in steps: its directory, its first segment, TAIL, all synced. */
+export function createLogInSteps(config: LogConfig): Steps<LogStart> {
+  return createFirstInSteps(placeOf(config), sourceOf(config));
+}
+
+/** As `createLogInSteps`, at once. */
 export function createLog(config: LogConfig): LogStart {
-  return createFirst(placeOf(config), sourceOf(config));
+  return runThrough(createLogInSteps(config));
 }
 
 /** Makes the log of a store that is written whole: its first record will have the LSN behind `lsn`. */
@@ -68,19 +74,19 @@ export function createLogBehind(config: LogConfig, lsn: Lsn): LogStart {
   return createBehind(placeOf(config), sourceOf(config), lsn);
 }
 
-/** Reads the log from `start`, hands every record to `onRecord`, and opens it behind them. */
-export function openLog(
+/** Reads the log from `start`, hands every record to `onRecord`, and opens it behind them; a step a turn. */
+export async function openLog(
   config: LogConfig,
   start: LogStart,
   onRecord: OnRecord,
   listener: LogListener,
 ): Promise<{ log: Log; recovery: LogRecovery }> {
-  // A promise, so that a failure to recover is one too.
-  return new Promise((resolve) => {
-    const place = placeOf(config);
-    const reopened = reopen(place, start, sourceOf(config), onRecord);
-    resolve({ log: startLog(config, place, reopened, listener), recovery: reopened.recovery });
-  });
+  const place = placeOf(config);
+  const clock = config.clock ?? systemClock;
+  const reopened = await runInTurns(reopen(place, start, sourceOf(config), onRecord), clock, "opening");
+  // Starting threads is a turn's work of its own.
+  await nextTurn(clock, "opening");
+  return { log: startLog(config, place, reopened, listener), recovery: reopened.recovery };
 }
 
 /**
@@ -96,7 +102,20 @@ export function scanLog(
   onRecord: OnRecord,
 ): LogRecovery {
   const place = { vfs, directory, storeId };
-  return until === undefined ? scanTail(place, start, onRecord) : scanSealed(place, start, until, onRecord);
+  return until === undefined
+    ? runThrough(scanTail(place, start, onRecord))
+    : scanSealed(place, start, until, onRecord);
+}
+
+/** As `scanLog` of the whole log, in steps. */
+export function scanLogInSteps(
+  vfs: Vfs,
+  directory: string,
+  storeId: Uint8Array,
+  start: LogStart,
+  onRecord: OnRecord,
+): Steps<LogRecovery> {
+  return scanTail({ vfs, directory, storeId }, start, onRecord);
 }
 
 /** Everything that is wrong with the log from `start`, in order; empty if nothing is. */

@@ -10,6 +10,7 @@
  */
 import { storeError } from "../errors.ts";
 import type { Lsn } from "../ids.ts";
+import type { Steps } from "../steps.ts";
 import {
   type ChainLink,
   chainNext,
@@ -23,7 +24,7 @@ import {
 } from "./chain.ts";
 import { corrupt, type LogPlace, listSegments, readImage, segmentPath } from "./files.ts";
 import { type Frame, FrameType, type Image, imageOf, saltSeed } from "./frame.ts";
-import { type Place, type Remains, type ScanEnd, scanFrames, scanRemains } from "./scan.ts";
+import { type Place, type Remains, type ScanEnd, scanFramesInSteps, scanRemainsInSteps } from "./scan.ts";
 import { SEGMENT_FORMAT_VERSION, SEGMENT_HEADER_BYTES, saltField } from "./segment.ts";
 import type { Tail } from "./tail.ts";
 
@@ -79,34 +80,35 @@ export function decide(end: ScanEnd, remains: Remains, tail: Tail | undefined): 
 }
 
 /** Walks the sealed segments from `start`, handing out their records; answers the last one of the chain. */
-export function walkSealed(place: LogPlace, start: LogStart, onRecord: OnRecord): ChainLink {
+export function* walkSealed(place: LogPlace, start: LogStart, onRecord: OnRecord): Steps<ChainLink> {
   let current = chainStart(place, start);
   for (;;) {
     const step = chainNext(place, current);
     if (step === undefined) return current;
-    readSealed(place, current, step.end, onRecord);
+    yield* readSealed(place, current, step.end, onRecord);
     current = step.next;
+    yield;
   }
 }
 
 /** Reads the last segment of the chain and decides how the log ended; throws CORRUPT where it must refuse. */
-export function readLast(place: LogPlace, last: ChainLink, tail: Tail | undefined): LastSegment {
+export function* readLast(place: LogPlace, last: ChainLink, tail: Tail | undefined): Steps<LastSegment> {
   const { header, from } = last;
   const path = segmentPath(place, header.number);
   const seed = saltSeed(header.salt);
-  const image = readImage(place, header.number, header.fileBytes);
+  const image = yield* readImage(place, header.number, header.fileBytes);
   const frames: Frame[] = [];
   let durableEnd = from;
-  const end = scanFrames(image, seed, from, image.bytes.length, (frame) => {
+  const end = yield* scanFramesInSteps(image, seed, from, image.bytes.length, (frame) => {
     if (frame.type === FrameType.data) frames.push(frame);
   });
   if (end.unknownType !== undefined) throw unknownType(path, end.offset, end.unknownType);
-  const remains = scanRemains(image, seed, end.offset);
+  const remains = yield* scanRemainsInSteps(image, seed, end.offset);
   if (remains.durable <= end.lsn && tail !== undefined && tail.lsn > end.lsn && tail.segment > header.number)
     throw lostSuccessor(place, header.number + 1, tail);
   const verdict = decide(end, remains, tail);
   if (verdict.kind === "corrupt") throw corrupt(path, end.offset, verdict.reason);
-  const behind = readUnlinked(place, last, end.lsn, tail);
+  const behind = yield* readUnlinked(place, last, end.lsn, tail);
   const durable = Math.max(from.lsn, end.durable, remains.durable, tail?.lsn ?? 0, behind.durable);
   for (const frame of frames) {
     if (frame.lsn <= durable) durableEnd = { offset: frame.end, lsn: frame.lsn, crc: frame.crc };
@@ -144,7 +146,7 @@ interface Unlinked {
 }
 
 /** Segments behind the last one of the chain must be spares; what proves otherwise is damage in front of it. */
-function readUnlinked(place: LogPlace, last: ChainLink, lsn: Lsn, tail: Tail | undefined): Unlinked {
+function* readUnlinked(place: LogPlace, last: ChainLink, lsn: Lsn, tail: Tail | undefined): Steps<Unlinked> {
   const numbers = listSegments(place).filter((number) => number > last.header.number);
   const torn: TornPart[] = [];
   let durable = 0;
@@ -160,8 +162,9 @@ function readUnlinked(place: LogPlace, last: ChainLink, lsn: Lsn, tail: Tail | u
       if (wasInUse(head, last, number, tail)) throw corrupt(path, 0, head.reason);
       continue;
     }
-    const image = readImage(place, number, head.header.fileBytes);
-    const remains = scanRemains(image, saltSeed(head.header.salt), SEGMENT_HEADER_BYTES);
+    yield;
+    const image = yield* readImage(place, number, head.header.fileBytes);
+    const remains = yield* scanRemainsInSteps(image, saltSeed(head.header.salt), SEGMENT_HEADER_BYTES);
     if (remains.durable > lsn) {
       throw corrupt(
         path,

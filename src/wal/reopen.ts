@@ -12,11 +12,13 @@
  *    segment is written again first, unchanged: a later sync of the old file would prove nothing.
  * 5. What lies behind the LINK's end in the old segment is ignored from then on.
  */
+import { assert } from "../assert.ts";
 import type { Lsn } from "../ids.ts";
-import { MAX_BATCH_FRAMES, SPARE_SEGMENTS } from "../limits.ts";
+import { MAX_BATCH_FRAMES, RECOVERY_STEP_BYTES, SPARE_SEGMENTS } from "../limits.ts";
+import { runThrough, type Steps } from "../steps.ts";
 import type { LogStart, OnRecord } from "./chain.ts";
 import {
-  createSegment,
+  createSegmentInSteps,
   isRecyclable,
   type LogPlace,
   listTemporaries,
@@ -32,7 +34,7 @@ import {
 import { type Frame, FrameType, frameBytes, type Image, imageOf, payloadOf, putFrame } from "./frame.ts";
 import { quarantine } from "./quarantine.ts";
 import { type LastSegment, readLast, walkSealed } from "./recovery.ts";
-import { FIRST_DATA_AT } from "./segment.ts";
+import { FIRST_DATA_AT, segmentBytesFor } from "./segment.ts";
 import { ensureTail, newestTail, readTail } from "./tail.ts";
 import { LogWriter, type Run, type WriterPosition } from "./writer.ts";
 
@@ -55,6 +57,11 @@ export interface Reopened {
 
 /** The first segment of a fresh store: a header and no LINK; with TAIL, all synced. */
 export function createFirst(place: LogPlace, source: SegmentSource): LogStart {
+  return runThrough(createFirstInSteps(place, source));
+}
+
+/** As `createFirst`, a slice of the segment a step. */
+export function* createFirstInSteps(place: LogPlace, source: SegmentSource): Steps<LogStart> {
   place.vfs.makeDirectory(place.directory);
   for (const path of listTemporaries(place)) place.vfs.remove(path);
   // A creation that never finished left these; the caller publishes what it names only after this returns.
@@ -62,24 +69,24 @@ export function createFirst(place: LogPlace, source: SegmentSource): LogStart {
   place.vfs.remove(tailPath(place));
   ensureTail(place.vfs, tailPath(place));
   const segment = newSegment(source, 1, source.segmentBytes);
-  createSegment(place, segment);
+  yield* createSegmentInSteps(place, segment);
   place.vfs.syncDirectory(storeDirectory(place));
   return { segment: 1, salt: segment.salt, lsn: 0, crc: 0 };
 }
 
 /** Reads the log, hands out every record, and makes it writable behind them. */
-export function reopen(
+export function* reopen(
   place: LogPlace,
   start: LogStart,
   source: SegmentSource,
   onRecord: OnRecord,
-): Reopened {
+): Steps<Reopened> {
   // Names that recovery relies on may be visible and not yet durable.
   place.vfs.syncDirectory(place.directory);
   const counted = countRecords(onRecord);
   const tail = newestTail(readTail(place.vfs, tailPath(place), place.storeId));
-  const last = readLast(place, walkSealed(place, start, counted.onRecord), tail);
-  const above = handOut(last, counted.onRecord);
+  const last = yield* readLast(place, yield* walkSealed(place, start, counted.onRecord), tail);
+  const above = yield* handOut(last, counted.onRecord);
   const warnings = quarantine(place, last.torn);
   if (ensureTail(place.vfs, tailPath(place))) {
     warnings.push("TAIL was missing or had a wrong size; it was made anew");
@@ -90,9 +97,9 @@ export function reopen(
     const { number, fileBytes } = last.header;
     // A file that is there already, so that a full disk does not keep the store from opening.
     const unnamed = fileBytes === source.segmentBytes ? recyclable.shift() : undefined;
-    replaceSegment(place, number, last.image.bytes, unnamed);
+    yield* replaceSegment(place, number, last.image.bytes, unnamed);
   }
-  const position = startSegment(place, last, above, source, recyclable);
+  const position = yield* startSegment(place, last, above, source, recyclable);
   return {
     position,
     recyclable,
@@ -122,11 +129,16 @@ function countRecords(onRecord: OnRecord): { onRecord: OnRecord; records(): numb
 }
 
 /** Hands out the last segment's records at the place where they will be read: above D, in the new segment. */
-function handOut(last: LastSegment, onRecord: OnRecord): Frame[] {
+function* handOut(last: LastSegment, onRecord: OnRecord): Steps<Frame[]> {
   const { number } = last.header;
   const above: Frame[] = [];
   let newOffset = FIRST_DATA_AT;
+  let stepEnd = RECOVERY_STEP_BYTES;
   for (const frame of last.frames) {
+    if (frame.offset >= stepEnd) {
+      yield;
+      stepEnd = frame.offset + RECOVERY_STEP_BYTES;
+    }
     const payload = payloadOf(last.image, frame);
     if (frame.lsn <= last.durable) onRecord(frame.lsn, number, frame.offset, payload);
     else {
@@ -160,20 +172,22 @@ function clearSpares(place: LogPlace, last: LastSegment, source: SegmentSource):
 }
 
 /** Makes the next segment and moves the frames above D into it; durable when this returns. */
-function startSegment(
+function* startSegment(
   place: LogPlace,
   last: LastSegment,
   above: readonly Frame[],
   source: SegmentSource,
   recyclable: string[],
-): WriterPosition {
+): Steps<WriterPosition> {
   const number = last.header.number + 1;
   const bytes = above.reduce((sum, frame) => sum + frameBytes(frame.payloadBytes), 0);
-  const take = (fileBytes: number): boolean => {
-    const unnamed = fileBytes === source.segmentBytes ? recyclable.shift() : undefined;
-    const segment = newSegment(source, number, fileBytes);
-    if (unnamed === undefined) createSegment(place, segment);
-    else recycleSegment(place, unnamed, segment);
+  const fileBytes = segmentBytesFor(bytes, source.segmentBytes);
+  const unnamed = fileBytes === source.segmentBytes ? recyclable.shift() : undefined;
+  const segment = newSegment(source, number, fileBytes);
+  if (unnamed === undefined) yield* createSegmentInSteps(place, segment);
+  else recycleSegment(place, unnamed, segment);
+  const take = (wanted: number): boolean => {
+    assert(wanted === fileBytes, `a segment of ${fileBytes} bytes was made for one of ${wanted}`);
     return true;
   };
   const position = { ...last.durableEnd, segment: number - 1, durable: last.durable };

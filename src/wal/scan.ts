@@ -8,6 +8,8 @@
  * 3. Evidence behind the end counts by its durable stamp alone, never by its position.
  */
 import type { Lsn } from "../ids.ts";
+import { READ_STEP_BYTES, RECOVERY_STEP_BYTES } from "../limits.ts";
+import { runThrough, type Steps } from "../steps.ts";
 import {
   FRAME_ALIGNMENT,
   FRAME_HEADER_BYTES,
@@ -41,7 +43,7 @@ export interface ScanEnd extends Place {
   readonly unknownType: number | undefined;
 }
 
-/** Walks the frames from `from` up to `limit` (bytes behind it are not looked at). */
+/** Walks the frames from `from` up to `limit` (bytes behind it are not looked at), all at once. */
 export function scanFrames(
   image: Image,
   saltCrc: number,
@@ -49,10 +51,26 @@ export function scanFrames(
   limit: number,
   onFrame: (frame: Frame) => void,
 ): ScanEnd {
+  return runThrough(scanFramesInSteps(image, saltCrc, from, limit, onFrame));
+}
+
+/** As `scanFrames`, a bounded number of bytes a step. */
+export function* scanFramesInSteps(
+  image: Image,
+  saltCrc: number,
+  from: Place,
+  limit: number,
+  onFrame: (frame: Frame) => void,
+): Steps<ScanEnd> {
   let { offset, lsn, crc } = from;
   let durable = 0;
   let sealed = false;
+  let stepEnd = offset + RECOVERY_STEP_BYTES;
   for (;;) {
+    if (offset >= stepEnd) {
+      yield;
+      stepEnd = offset + RECOVERY_STEP_BYTES;
+    }
     const frame: Frame | undefined = sealed ? undefined : readFrameHead(image, offset, limit, saltCrc);
     if (frame === undefined || !follows(frame, lsn, crc) || !payloadVerifies(image, frame, saltCrc)) {
       return { offset, lsn, crc, durable, sealed, unknownType: undefined };
@@ -82,22 +100,34 @@ export interface Remains {
   readonly clean: boolean;
 }
 
-/** Looks for frames of this salt anywhere behind `offset`, by their guard word. */
+/** Looks for frames of this salt anywhere behind `offset`, by their guard word, all at once. */
 export function scanRemains(image: Image, saltCrc: number, offset: number): Remains {
+  return runThrough(scanRemainsInSteps(image, saltCrc, offset));
+}
+
+/** As `scanRemains`, a bounded number of bytes a step. */
+export function* scanRemainsInSteps(image: Image, saltCrc: number, offset: number): Steps<Remains> {
   const bytes = Buffer.from(image.bytes.buffer, image.bytes.byteOffset, image.bytes.byteLength);
   const blank = isZero(bytes, offset, Math.min(offset + FRAME_HEADER_BYTES, bytes.length));
   let frames = 0;
   let end = blank ? offset : claimedEnd(image, offset);
   let durable = 0;
-  let guardAt = bytes.indexOf(GUARD_BYTES, offset + GUARD_AT);
-  while (guardAt >= 0) {
-    const frame = frameAtGuard(image, guardAt, saltCrc);
-    if (frame !== undefined) {
-      frames += 1;
-      end = Math.max(end, frame.end);
-      durable = Math.max(durable, frame.type === FrameType.link ? frame.lsn : frame.durable);
+  for (let from = offset + GUARD_AT; from < bytes.length; ) {
+    const until = Math.min(from + READ_STEP_BYTES, bytes.length);
+    // A guard word may begin in this step and end behind it.
+    const part = bytes.subarray(0, until + GUARD_BYTES.length - 1);
+    let guardAt = part.indexOf(GUARD_BYTES, from);
+    while (guardAt >= 0) {
+      const frame = frameAtGuard(image, guardAt, saltCrc);
+      if (frame !== undefined) {
+        frames += 1;
+        end = Math.max(end, frame.end);
+        durable = Math.max(durable, frame.type === FrameType.link ? frame.lsn : frame.durable);
+      }
+      guardAt = part.indexOf(GUARD_BYTES, guardAt + GUARD_BYTES.length);
     }
-    guardAt = bytes.indexOf(GUARD_BYTES, guardAt + GUARD_BYTES.length);
+    from = until;
+    if (from < bytes.length) yield;
   }
   return { frames, end, durable, clean: blank && frames === 0 };
 }

@@ -9,6 +9,7 @@
  */
 import { isStoreError, type StoreErrorCode, toStoreError } from "../errors.ts";
 import type { Lsn } from "../ids.ts";
+import { runThrough, type Steps } from "../steps.ts";
 import {
   type ChainLink,
   chainNext,
@@ -87,7 +88,7 @@ export function scanSealed(
         "it is missing or has no LINK, and the log was sealed before it",
       );
     }
-    readSealed(place, current, step.end, counter.onRecord);
+    runThrough(readSealed(place, current, step.end, counter.onRecord));
     checkUntil(place, step.next, until);
     current = step.next;
   }
@@ -99,13 +100,13 @@ function checkUntil(place: LogPlace, segment: ChainLink, until: LogStart): void 
 }
 
 /** The records of the whole log as far as they are proven durable, perhaps beside a live owner. */
-export function scanTail(place: LogPlace, start: LogStart, onRecord: OnRecord): LogRecovery {
+export function* scanTail(place: LogPlace, start: LogStart, onRecord: OnRecord): Steps<LogRecovery> {
   const counter = new Counter(start, onRecord);
   for (let attempt = 1; ; attempt += 1) {
     const before = fingerprint(place, start);
     try {
       const tail = newestTail(readTail(place.vfs, tailPath(place), place.storeId));
-      const last = readLast(place, walkSealed(place, start, counter.onRecord), tail);
+      const last = yield* readLast(place, yield* walkSealed(place, start, counter.onRecord), tail);
       for (const frame of last.frames) {
         if (frame.lsn > last.durable) break;
         counter.onRecord(frame.lsn, last.header.number, frame.offset, payloadOf(last.image, frame));
@@ -138,7 +139,7 @@ export function verifySegments(place: LogPlace, start: LogStart): LogProblem[] {
   let from: LogStart | undefined = start;
   while (from !== undefined) {
     try {
-      scanTail(place, from, () => {});
+      runThrough(scanTail(place, from, () => {}));
       return problems;
     } catch (error) {
       problems.push(problemOf(error, place));

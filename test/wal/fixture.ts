@@ -1,4 +1,7 @@
-/** A log in memory with verbs: open, write, roll, reopen, damage. Turns run only when a test says so. */
+/**
+ * A log in memory with verbs: open, write, roll, reopen, damage. Turns run only when a test says so, but for
+ * those of an opening, for which the test waits anyway.
+ */
 import assert from "node:assert/strict";
 import { type Clock, systemClock } from "../../src/clock.ts";
 import type { StoreError } from "../../src/errors.ts";
@@ -56,6 +59,7 @@ export class LogFixture {
   found: Found[] = [];
   start: LogStart | undefined;
   #log: Log | undefined;
+  /** Counts kills: what a killed process still asks for never runs. */
   #life = 0;
 
   constructor(options: FixtureOptions = {}) {
@@ -70,7 +74,10 @@ export class LogFixture {
       mode: "inline",
       clock: {
         ...(options.clock ?? systemClock),
-        turn: (_taker, turn) => void this.turns.push(turn),
+        turn: (taker, turn) => {
+          if (taker === "opening") setImmediate(turn);
+          else this.turns.push(turn);
+        },
       },
       salt: saltsFrom(1),
       ...(options.ringBytes === undefined ? {} : { ringBytes: options.ringBytes }),

@@ -1,6 +1,7 @@
 /** A small log on purpose to be damaged: how it is made, recovered, looked at, and where its parts lie. */
 import assert from "node:assert/strict";
 import { isStoreError } from "../../src/errors.ts";
+import { runThrough } from "../../src/steps.ts";
 import { MemoryVfs } from "../../src/vfs/memory.ts";
 import type { Vfs } from "../../src/vfs/vfs.ts";
 import { reopen } from "../../src/wal/reopen.ts";
@@ -66,7 +67,7 @@ export function recover({ log }: Small, vfs: Vfs, what: string): Verdict {
   const place = { vfs, directory: DIRECTORY, storeId: STORE_ID };
   const source = { segmentBytes: log.config.segmentBytes, salt: saltsFrom(99), wall: () => 0 };
   return verdictOf(log, what, (found) => {
-    const { recovery } = reopen(place, log.start ?? assert.fail(), source, found);
+    const { recovery } = runThrough(reopen(place, log.start ?? assert.fail(), source, found));
     return recovery.lastLsn;
   });
 }
