@@ -5,7 +5,7 @@
  * 1. Held = time the loop was not idle − time the thread was ready to run and had no processor (`schedstat`,
  *    Linux). Waiting for the disk counts; so does waiting for memory, and a host that takes the machine away.
  * 2. Busy = processor time of the main thread between two looks (`schedstat`, exact to one tick of the kernel,
- *    1 to 4 ms): what a stall is made of when nothing else is in the way. Without `schedstat` it is 0.
+ *    1 to 4 ms): what a stall is made of when nothing else is in the way. Without `schedstat` it is as held.
  */
 import { closeSync, openSync, readSync } from "node:fs";
 import { monitorEventLoopDelay, performance } from "node:perf_hooks";
@@ -46,7 +46,12 @@ export function watchTurns(): () => TurnReport {
     const wallMs = now.at - last.at;
     const activeMs = performance.eventLoopUtilization(now.loop, last.loop).active;
     const heldMs = Math.max(0, Math.min(activeMs, wallMs - PERIOD_MS) - (now.waitedMs - last.waitedMs));
-    const stall = { endedAt: now.at, wallMs, heldMs, busyMs: now.ranMs - last.ranMs };
+    const stall = {
+      endedAt: now.at,
+      wallMs,
+      heldMs,
+      busyMs: schedule.counts ? now.ranMs - last.ranMs : heldMs,
+    };
     held = withStall(held, stall, (one) => one.heldMs);
     busy = withStall(busy, stall, (one) => one.busyMs);
     last = now;
@@ -70,15 +75,16 @@ function withStall(stalls: Stall[], stall: Stall, length: (stall: Stall) => numb
 }
 
 /** Milliseconds that the main thread ran, and was ready and waited, so far; always 0 where nobody counts them. */
-function openSchedule(): { read(): { ranMs: number; waitedMs: number }; close(): void } {
+function openSchedule(): { counts: boolean; read(): { ranMs: number; waitedMs: number }; close(): void } {
   let fd: number;
   try {
     fd = openSync(`/proc/self/task/${process.pid}/schedstat`, "r");
   } catch {
-    return { read: () => ({ ranMs: 0, waitedMs: 0 }), close: () => {} };
+    return { counts: false, read: () => ({ ranMs: 0, waitedMs: 0 }), close: () => {} };
   }
   const bytes = Buffer.alloc(128);
   return {
+    counts: true,
     read: () => {
       const length = readSync(fd, bytes, 0, bytes.length, 0);
       const [ran, waited] = bytes.toString("latin1", 0, length).split(" ");

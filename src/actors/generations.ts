@@ -6,9 +6,11 @@
  * 1. Nothing is removed here: what is left over is only known after the tail was replayed.
  */
 import { type StoreError, storeError } from "../errors.ts";
+import { damageOf } from "../snapshot/file-slots.ts";
 import { type Manifest, manifestNumber, manifestPath, readManifest } from "../snapshot/manifest.ts";
 import { writeManifest } from "../snapshot/publish.ts";
-import { damageOf, SnapshotView } from "../snapshot/view.ts";
+import { SnapshotView } from "../snapshot/view.ts";
+import { runThrough, type Steps } from "../steps.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import type { LogStart } from "../wal/log.ts";
 
@@ -54,6 +56,11 @@ export function listManifests(vfs: Vfs, root: string): number[] {
 
 /** The generation to open. CORRUPT when no manifest can be read. */
 export function chooseGeneration(vfs: Vfs, root: string, storeId: Uint8Array): Generations {
+  return runThrough(chooseGenerationInSteps(vfs, root, storeId));
+}
+
+/** As `chooseGeneration`, a file a step. */
+export function* chooseGenerationInSteps(vfs: Vfs, root: string, storeId: Uint8Array): Steps<Generations> {
   const numbers = listManifests(vfs, root);
   const { manifests, damage } = readGenerations(vfs, root, storeId, numbers);
   const [newest, older] = manifests;
@@ -64,10 +71,10 @@ export function chooseGeneration(vfs: Vfs, root: string, storeId: Uint8Array): G
     const warnings = [...damage, ...view.unreadable.map((file) => file.damage)].map(({ message }) => message);
     return { manifest: view.manifest, view, previous, highestNumber, warnings };
   };
-  const view = SnapshotView.open(vfs, root, newest);
+  const view = yield* SnapshotView.openInSteps(vfs, root, newest);
   if (view.unreadable.length === 0 || older === undefined) return chosen(view, older);
   try {
-    const other = SnapshotView.open(vfs, root, older);
+    const other = yield* SnapshotView.openInSteps(vfs, root, older);
     if (other.unreadable.length >= view.unreadable.length) {
       other.release();
       return chosen(view, older);
@@ -104,8 +111,13 @@ function readGenerations(
 }
 
 /** The view of a manifest just published; what was unreadable before may stay so. */
-export function openPublished(vfs: Vfs, root: string, manifest: Manifest, old: SnapshotView): SnapshotView {
-  const view = SnapshotView.open(vfs, root, manifest, old);
+export function* openPublished(
+  vfs: Vfs,
+  root: string,
+  manifest: Manifest,
+  old: SnapshotView,
+): Steps<SnapshotView> {
+  const view = yield* SnapshotView.openInSteps(vfs, root, manifest, old);
   const known = new Set(old.unreadable.map(({ number }) => number));
   const isNew = view.unreadable.find(({ number }) => !known.has(number));
   if (isNew === undefined) return view;

@@ -13,7 +13,7 @@ import { createLogInSteps, type Log, type LogConfig, type LogListener, openLog }
 import { throwIfAborted } from "./ask.ts";
 import { existingAncestor, type Ownership, ownDirectoryWithin } from "./directory.ts";
 import { Engine } from "./engine.ts";
-import { chooseGeneration, createFirstGeneration, type Generations } from "./generations.ts";
+import { chooseGenerationInSteps, createFirstGeneration, type Generations } from "./generations.ts";
 import type { StoreLife } from "./lifecycle.ts";
 import { type LogWriterRef, logWriterLogic } from "./log-writer.ts";
 import type { ResolvedOptions } from "./options.ts";
@@ -56,7 +56,11 @@ async function openOwned(input: OpenInput, ownership: Ownership): Promise<Engine
     const start = await runInTurns(createLogInSteps(config), options.clock, "opening");
     createFirstGeneration(options.vfs, root, ownership.storeId, start);
   }
-  const generations = chooseGeneration(options.vfs, root, ownership.storeId);
+  const generations = await runInTurns(
+    chooseGenerationInSteps(options.vfs, root, ownership.storeId),
+    options.clock,
+    "opening",
+  );
   const tail = new Tail();
   const replay = new TailReplay(tail, config.directory);
   const listener = new WriterListener(options.onEvent);

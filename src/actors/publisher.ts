@@ -20,6 +20,7 @@ import { createWorkPool, type WorkPool } from "../snapshot/pool.ts";
 import { type Listing, listStore, removable } from "../snapshot/retention.ts";
 import type { Edit, Marks, PublishOutput, SweepOutput } from "../snapshot/tasks.ts";
 import type { SnapshotView } from "../snapshot/view.ts";
+import { runInTurns } from "../steps.ts";
 import type { Log, LogStart } from "../wal/log.ts";
 import { Exclusive } from "./exclusive.ts";
 import { type Generations, openPublished } from "./generations.ts";
@@ -209,7 +210,7 @@ export class Publisher {
     const next: Manifest = { ...content, number: this.#highestNumber + 1, storeId: this.#manifest.storeId };
     await this.#publishFiles(next, newFiles);
     this.#highestNumber = next.number;
-    this.#swap(next, how.onSwap);
+    await this.#swap(next, how.onSwap);
     this.#retireLog(how.scrub);
     await this.#attempt(async () =>
       this.#removeUnnamed(await this.#pool.run("list", { root: this.#parts.root })),
@@ -241,11 +242,12 @@ export class Publisher {
     return failure;
   }
 
-  #swap(next: Manifest, onSwap: () => void): void {
+  /** Files are opened over turns, while all go on with the view of before; then all changes in one. */
+  async #swap(next: Manifest, onSwap: () => void): Promise<void> {
     const { options, root } = this.#parts;
     const old = this.#view;
     try {
-      this.#view = openPublished(options.vfs, root, next, old);
+      this.#view = await runInTurns(openPublished(options.vfs, root, next, old), options.clock, "opening");
     } catch (error) {
       // It is published, but we cannot read it: only a new owner can go on.
       throw this.#poison(toStoreError(error));

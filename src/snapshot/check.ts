@@ -8,13 +8,14 @@ import { isStoreError } from "../errors.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import { verifyLog } from "../wal/log.ts";
 import { checkTail } from "./check-tail.ts";
+import { damageOf } from "./file-slots.ts";
 import type { StoredHead } from "./head.ts";
 import { HeadsFileReader } from "./heads-file.ts";
 import { headsPath, manifestPath, packPath, readManifest } from "./manifest.ts";
 import { PackReader } from "./pack.ts";
 import { countItems, pagesOf, readItems } from "./pages.ts";
 import type { CheckInput } from "./tasks.ts";
-import { damageOf, SnapshotView } from "./view.ts";
+import { SnapshotView } from "./view.ts";
 
 export function checkSnapshot(vfs: Vfs, { root, manifest }: CheckInput): VerifyProblem[] {
   const problems = new Problems();

@@ -12,26 +12,23 @@ import { assert } from "../assert.ts";
 import { isStoreError, type StoreErrorOf, storeError } from "../errors.ts";
 import { type BlobRef, refToBytes } from "../ids.ts";
 import type { Receipt, SessionState } from "../session/state.ts";
+import { runThrough, type Steps } from "../steps.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import { corruptFile } from "./block-file.ts";
+import {
+  isUnreadable,
+  openSlots,
+  readable,
+  type Shared,
+  type Slot,
+  type UnreadableFile,
+  unshare,
+} from "./file-slots.ts";
 import { readReceipts, type StoredHead, stateFromHead } from "./head.ts";
 import { compareListKeys, HeadsFileReader, type ListKey } from "./heads-file.ts";
-import { type FileEntry, headsPath, type Manifest, packPath } from "./manifest.ts";
+import { headsPath, type Manifest, packPath } from "./manifest.ts";
 import { type PackEntry, type PackKind, PackReader } from "./pack.ts";
 import type { PageStore } from "./pages.ts";
-
-interface Shared<Reader> {
-  readonly reader: Reader;
-  users: number;
-}
-
-/** A file of the manifest that cannot be read, and why. */
-export interface UnreadableFile {
-  readonly number: number;
-  readonly damage: StoreErrorOf<"CORRUPT">;
-}
-
-type Slot<Reader> = Shared<Reader> | UnreadableFile;
 
 export class SnapshotView {
   readonly manifest: Manifest;
@@ -58,29 +55,27 @@ export class SnapshotView {
    * `unreadable`. Throws STORE_IO, or FORMAT_UNSUPPORTED.
    */
   static open(vfs: Vfs, root: string, manifest: Manifest, previous?: SnapshotView): SnapshotView {
+    return runThrough(SnapshotView.openInSteps(vfs, root, manifest, previous));
+  }
+
+  /** As `open`, one file a step. `previous` must stay unreleased meanwhile. */
+  static *openInSteps(
+    vfs: Vfs,
+    root: string,
+    manifest: Manifest,
+    previous?: SnapshotView,
+  ): Steps<SnapshotView> {
     const opened: Shared<HeadsFileReader | PackReader>[] = [];
-    const open = <Reader extends HeadsFileReader | PackReader>(
-      entries: readonly FileEntry[],
-      known: readonly Slot<Reader>[],
-      make: (entry: FileEntry) => Reader,
-    ): Slot<Reader>[] =>
-      entries.map((entry) => {
-        const slot =
-          readable(known).find(({ reader }) => reader.number === entry.number) ??
-          openSlot(entry.number, () => make(entry));
-        if (isUnreadable(slot)) return slot;
-        slot.users++;
-        opened.push(slot);
-        return slot;
-      });
     const { storeId } = manifest;
     try {
-      const heads = open(
+      const heads = yield* openSlots(
+        opened,
         manifest.heads,
         previous === undefined ? [] : previous.#heads,
         ({ number, bytes }) => new HeadsFileReader(vfs, headsPath(root, number), { storeId, number }, bytes),
       );
-      const packs = open(
+      const packs = yield* openSlots(
+        opened,
         manifest.packs,
         previous === undefined ? [] : previous.#packs,
         ({ number, bytes }) => new PackReader(vfs, packPath(root, number), { storeId, number }, bytes),
@@ -245,39 +240,9 @@ export class SnapshotView {
   }
 }
 
-function isUnreadable(slot: Slot<unknown>): slot is UnreadableFile {
-  return "damage" in slot;
-}
-
-function readable<Reader>(slots: readonly Slot<Reader>[]): Shared<Reader>[] {
-  return slots.filter((slot): slot is Shared<Reader> => !isUnreadable(slot));
-}
-
-function openSlot<Reader>(number: number, make: () => Reader): Slot<Reader> {
-  try {
-    return { reader: make(), users: 0 };
-  } catch (error) {
-    const damage = damageOf(error);
-    if (damage === undefined) throw error;
-    return { number, damage };
-  }
-}
-
-/** A file that is damaged or missing, as opposed to one that cannot be read now. */
-export function damageOf(error: unknown): StoreErrorOf<"CORRUPT"> | undefined {
-  if (isStoreError(error, "CORRUPT")) return error;
-  if (!isStoreError(error, "STORE_IO") || error.errno !== "ENOENT") return undefined;
-  const { path } = error;
-  return storeError("CORRUPT", { file: path }, `${path} is missing; restore it from a copy`, error);
-}
-
 /** The damage as it is told to a session that it meets. */
 export function ofSession(damage: StoreErrorOf<"CORRUPT">, sessionId: string): StoreErrorOf<"CORRUPT"> {
   const { file, offset, message } = damage;
   const place = offset === undefined ? { file } : { file, offset };
   return storeError("CORRUPT", { ...place, sessionId }, message, damage);
-}
-
-function unshare(shared: Shared<HeadsFileReader | PackReader>): void {
-  if (--shared.users === 0) shared.reader.close();
 }

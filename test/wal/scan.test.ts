@@ -1,9 +1,17 @@
 /** Frames of a segment image and how they ended, and the decision table over those facts. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { MIB, READ_STEP_BYTES, RECOVERY_STEP_BYTES } from "../../src/limits.ts";
 import { FrameType, frameBytes, imageOf, putFrame, saltSeed, stampFrame } from "../../src/wal/frame.ts";
 import { decide } from "../../src/wal/recovery.ts";
-import { type Remains, type ScanEnd, scanFrames, scanRemains } from "../../src/wal/scan.ts";
+import {
+  type Remains,
+  type ScanEnd,
+  scanFrames,
+  scanFramesInSteps,
+  scanRemains,
+  scanRemainsInSteps,
+} from "../../src/wal/scan.ts";
 
 const SEED = saltSeed(99n);
 const BASE = 4096;
@@ -130,5 +138,51 @@ describe("the decision at the end of the last segment", () => {
     ];
     for (const [name, at, remains, known, kind] of table)
       assert.equal(decide(at, remains, known).kind, kind, name);
+  });
+});
+
+describe("a scan in steps", () => {
+  it("hands out no more than its share of bytes a step, and the same frames", () => {
+    const size = 10_000;
+    const count = Math.floor((4 * RECOVERY_STEP_BYTES) / frameBytes(size));
+    const image = imageOf(new Uint8Array(BASE + 5 * RECOVERY_STEP_BYTES));
+    let offset = BASE;
+    let crc = 0;
+    for (let lsn = 1; lsn <= count; lsn += 1) {
+      putFrame(image, offset, FrameType.data, lsn, Buffer.alloc(size, lsn));
+      crc = stampFrame(image, offset, { durable: 0, previousCrc: crc, framesLeft: 0, saltCrc: SEED });
+      offset += frameBytes(size);
+    }
+    const lsns: number[] = [];
+    const perStep: number[] = [];
+    const steps = scanFramesInSteps(image, SEED, FROM, image.bytes.length, (frame) => lsns.push(frame.lsn));
+    for (let step = steps.next(), before = 0; ; step = steps.next()) {
+      perStep.push((lsns.length - before) * frameBytes(size));
+      before = lsns.length;
+      if (step.done === true) break;
+    }
+    assert.deepEqual(
+      lsns,
+      Array.from({ length: count }, (_, index) => index + 1),
+    );
+    assert.ok(perStep.length >= 4, `${perStep.length} steps`);
+    for (const bytes of perStep) assert.ok(bytes < RECOVERY_STEP_BYTES + frameBytes(size), `${bytes} bytes`);
+  });
+
+  it("finds frames behind the end wherever the borders of its steps fall", () => {
+    for (const behind of [-96, -48, -40, -24, -8, 0, 8, 40]) {
+      const image = imageOf(new Uint8Array(BASE + 4 * MIB));
+      // The guard word of the frame comes to lie before, at and behind the border of two steps.
+      const offset = BASE + 2 * READ_STEP_BYTES + behind;
+      putFrame(image, offset, FrameType.data, 7, Buffer.alloc(20));
+      stampFrame(image, offset, { durable: 5, previousCrc: 0, framesLeft: 0, saltCrc: SEED });
+      const steps = scanRemainsInSteps(image, SEED, BASE);
+      let count = 1;
+      let step = steps.next();
+      for (; step.done !== true; step = steps.next()) count += 1;
+      assert.equal(count, 4, "one step a mebibyte");
+      const { frames, durable, end } = step.value;
+      assert.deepEqual([frames, durable, end], [1, 5, offset + frameBytes(20)], `at ${behind}`);
+    }
   });
 });
