@@ -11,6 +11,10 @@ import { checkpointOf, commitOf, type Promised, type SessionPromise } from "./st
 
 /** Checks everything and answers what was found, which from now on is promised. */
 export async function checkStore(store: Store, promised: Promised): Promise<Promised> {
+  if (promised.isClosed) {
+    assert.ok(store.recovery.cleanClose, "a store that was closed does not know it");
+    assert.equal(store.recovery.tornBytes, 0, "a store that was closed is torn");
+  }
   const sessions = new Map<string, SessionPromise>();
   for (const [id, promise] of promised.sessions) {
     const progress = await checkSession(store, id, promise.progress);
@@ -23,7 +27,7 @@ export async function checkStore(store: Store, promised: Promised): Promise<Prom
     if (state === "created") assert.ok(found, `${id} was created and is gone`);
     if (found === undefined) doomed.set(id, "deleted");
   }
-  return { sessions, doomed };
+  return { isClosed: false, sessions, doomed };
 }
 
 /**
@@ -61,7 +65,7 @@ function moved(promised: Promised, by: { readonly sent: number; readonly acknowl
     progress.acknowledged += by.acknowledged;
     sessions.set(id, { ...promise, progress });
   }
-  return { sessions, doomed: promised.doomed };
+  return { ...promised, sessions };
 }
 
 async function checkMeta(

@@ -49,19 +49,29 @@ export class StoreSubject implements CrashSubject<Promised> {
 
   async run(vfs: MemoryVfs): Promise<void> {
     const clock = new StillClock();
-    const open = (): Promise<Store> => openStore(ROOT, options(vfs, clock));
+    const open = (): Promise<Store> => {
+      this.#story.setClosed(false);
+      return openStore(ROOT, options(vfs, clock));
+    };
     let store = await open();
     for (const step of this.#steps) {
       store = await this.#story.play(step, store, async () => {
-        await store.close();
+        await this.#close(store);
         return await open();
       });
     }
+    await this.#close(store);
+  }
+
+  async #close(store: Store): Promise<void> {
     await store.close();
+    this.#story.setClosed(true);
   }
 
   async check(left: CrashLeft<Promised>): Promise<void> {
     const clock = new StillClock();
+    // From here on it is open, and says so if the power goes again.
+    left.learn({ ...left.known, isClosed: false });
     try {
       const store = await openStore(ROOT, options(left.vfs, clock));
       const found = await checkStore(store, left.known);

@@ -43,7 +43,8 @@ export interface SessionPromise {
 
 /** All that was sent and promised at one moment. */
 export interface Promised {
-  /** False while the store was never open: then there may be none. */
+  /** The store was closed and not opened again: whatever the crash, it says so, and nothing was torn. */
+  readonly isClosed: boolean;
   readonly sessions: ReadonlyMap<string, SessionPromise>;
   readonly doomed: ReadonlyMap<string, "created" | "deleting" | "deleted">;
 }
@@ -111,10 +112,12 @@ export class Story {
     SESSIONS.map((id) => [id, { progress: new Progress(), metas: [] as string[], metasAcknowledged: 0 }]),
   );
   readonly #doomed = new Map<string, "created" | "deleting" | "deleted">();
+  #isClosed = false;
   #promised: Promised | undefined;
 
   promised(): Promised {
     this.#promised ??= {
+      isClosed: this.#isClosed,
       sessions: new Map(
         [...this.#sessions].map(([id, { progress, metas, metasAcknowledged }]) => [
           id,
@@ -155,6 +158,12 @@ export class Story {
       case "reopen":
         return await reopen();
     }
+  }
+
+  /** Told before the store is opened, and after it was closed. */
+  setClosed(isClosed: boolean): void {
+    this.#isClosed = isClosed;
+    this.#changed();
   }
 
   #changed(): void {
