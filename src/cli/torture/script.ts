@@ -145,7 +145,7 @@ function describe({ sessionId, done }: Scripted): Choice {
     sessionName: `${sessionId} after ${done}`,
     createdAt: "2026-01-02T03:04:05Z",
     model: `m${done % MODELS}`,
-    cwd: `/work/${done}`,
+    cwd: `/projects/${done}`,
   };
   return { operation: { kind: "meta", meta }, change: { meta } };
 }
