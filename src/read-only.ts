@@ -110,8 +110,8 @@ class View implements ReadOnlyStore {
         this.#checked(
           () => prepareNodeId(nodeId),
           (checked) =>
-            read<SessionNodeRecord<Event, Body> | undefined>(options, (_view, state) =>
-              readNodeOf<Event, Body>(state, checked),
+            read<SessionNodeRecord<Event, Body> | undefined>(options, (view, state) =>
+              readNodeOf<Event, Body>(view.source, state, checked),
             ),
         ),
       loadSessionMeta: (options?: CallOptions) =>

@@ -99,7 +99,7 @@ export class SessionHandle<Event = SessionEvent, Body = Json> implements Runtime
     return answer<SessionNodeRecord<Event, Body> | undefined>(options, (reply) => {
       this.#engine.checkReadable();
       const checked = prepareNodeId(nodeId);
-      this.#read((state) => readNodeOf<Event, Body>(state, checked), reply);
+      this.#read((state) => readNodeOf<Event, Body>(this.#engine.source, state, checked), reply);
     });
   }
 

@@ -20,7 +20,7 @@ export function readSessionOf<Event = SessionEvent, Body = Json>(
 ): PersistedSessionRead<Event, Body> | undefined {
   const { head } = state;
   if (head === undefined || state.deleted) return undefined;
-  const { graph, graphIsPartial } = readGraph(state, scope);
+  const { graph, graphIsPartial } = source.readFor(state.sessionId, () => readGraph(state, scope));
   return {
     sessionId: state.sessionId,
     headRevision: head.revision,
@@ -39,12 +39,15 @@ export function readSessionOf<Event = SessionEvent, Body = Json>(
 }
 
 export function readNodeOf<Event = SessionEvent, Body = Json>(
+  source: Source,
   state: SessionState,
   nodeId: string,
 ): SessionNodeRecord<Event, Body> | undefined {
   return state.deleted
     ? undefined
-    : (readNode(state, nodeId) as unknown as SessionNodeRecord<Event, Body> | undefined);
+    : (source.readFor(state.sessionId, () => readNode(state, nodeId)) as unknown as
+        | SessionNodeRecord<Event, Body>
+        | undefined);
 }
 
 export function readMeta(state: SessionState): SessionMeta | undefined {

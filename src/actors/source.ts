@@ -44,11 +44,33 @@ export class Source {
     return this.#parts.tail;
   }
 
+  /**
+   * Reads something of a session. Damage that it meets is told with its id, wherever it lies; and so is what
+   * makes no sense although every checksum is right.
+   */
+  readFor<Value>(sessionId: string, read: () => Value): Value {
+    try {
+      return read();
+    } catch (error) {
+      if (isStoreError(error)) {
+        if (error.code === "CORRUPT" && error.sessionId === undefined) throw ofSession(error, sessionId);
+        throw error;
+      }
+      const problem = `a value of session "${sessionId}" makes no sense: ${(error as Error).message}`;
+      throw storeError(
+        "CORRUPT",
+        { file: this.view.root, sessionId },
+        `${this.view.root}: ${problem}`,
+        error,
+      );
+    }
+  }
+
   /** The durable state of a session: its head and pages, then its records beyond the snapshot. */
   load(sessionId: string): SessionState {
     const { receiptsKept, tail } = this.#parts;
-    return naming(sessionId, () => {
-      const olderReceipts = () => naming(sessionId, () => this.view.receipts(sessionId));
+    return this.readFor(sessionId, () => {
+      const olderReceipts = () => this.readFor(sessionId, () => this.view.receipts(sessionId));
       let state =
         this.view.loadState(sessionId, receiptsKept, olderReceipts) ?? emptySession(sessionId, receiptsKept);
       tail.forEachRecord(sessionId, (lsn, segment, offset) => {
@@ -148,7 +170,7 @@ export class Source {
    * lies behind damage is CORRUPT.
    */
   hydrate(sessionId: string, head: HeadState): HydratedSessionCheckpoint {
-    return naming(sessionId, () => {
+    return this.readFor(sessionId, () => {
       const manifest = head.manifest ?? this.#need(head.checkpointRef, "manifest", sessionId);
       // Everything below was checked when it was accepted and is verified by hash: decoded edges.
       const checkpoint: HydratedSessionCheckpoint = decodeValue(manifest) as SessionCheckpoint;
@@ -178,15 +200,5 @@ export class Source {
       { ref, component, sessionId },
       `the ${component} of session "${sessionId}" (blob ${ref}) is missing from the store`,
     );
-  }
-}
-
-/** Damage that a session meets is told with its id, wherever it lies. */
-function naming<Value>(sessionId: string, work: () => Value): Value {
-  try {
-    return work();
-  } catch (error) {
-    if (isStoreError(error, "CORRUPT") && error.sessionId === undefined) throw ofSession(error, sessionId);
-    throw error;
   }
 }

@@ -154,7 +154,7 @@ export class EveryBit {
     return [
       readSessionOf(source, state, { kind: "fullGraph" }),
       readMeta(state),
-      readNodeOf(state, "side-1"),
+      readNodeOf(source, state, "side-1"),
     ];
   }
 
