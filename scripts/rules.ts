@@ -7,9 +7,8 @@
  * `--only <text>` takes the entries whose rule, section or test contains the text, and compares no table.
  */
 import { spawn } from "node:child_process";
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import {
   checkEntries,
   isUpToDate,
@@ -19,6 +18,7 @@ import {
   type Rule,
   TABLE,
 } from "./rules/entries.ts";
+import { Workshop } from "./rules/workshop.ts";
 
 /** Tests at a time: many wait for a disk or a child, so one more than two cores. */
 const AT_ONCE = 3;
@@ -32,43 +32,6 @@ const BROKEN_FACTOR = 5;
 const BROKEN_MS = 30_000;
 /** Milliseconds behind the runner's own time-out after which it is ended by force, worker threads and all. */
 const GRACE_MS = 10_000;
-
-/** What a test needs of the tree. */
-const NEEDED = [
-  "src",
-  "test",
-  "scripts",
-  "docs",
-  "examples",
-  "package.json",
-  "tsconfig.json",
-  "tsconfig.build.json",
-];
-
-/** A copy of what a test needs, in which one file may be broken. The tree may change meanwhile; it does not. */
-class Workshop {
-  readonly root = mkdtempSync(join(tmpdir(), "varve-rules-"));
-
-  constructor(source: string) {
-    for (const name of NEEDED) cpSync(join(source, name), join(this.root, name), { recursive: true });
-    symlinkSync(resolve("node_modules"), join(this.root, "node_modules"), "dir");
-  }
-
-  /** Plants the break; answers how to mend it. */
-  plant(planted: Rule["break"]): () => void {
-    const path = join(this.root, planted.file);
-    const sound = readFileSync(path, "utf8");
-    writeFileSync(
-      path,
-      sound.replace(planted.find, () => planted.replace),
-    );
-    return () => writeFileSync(path, sound);
-  }
-
-  remove(): void {
-    rmSync(this.root, { recursive: true, force: true });
-  }
-}
 
 interface TestRun {
   /** Names of tests that passed, failed, and said that this machine cannot do them. */
@@ -174,6 +137,7 @@ async function runUnbroken(workshops: readonly Workshop[], rules: readonly Rule[
     const names = new Set(entries.map(({ test }) => test.name));
     const run = await runTests(workshop.root, file, [...names], UNBROKEN_MS);
     tookMs.set(file, performance.now() - started);
+    console.log(`unbroken ${secondsSince(started)} s  ${file}`);
     for (const name of names) {
       if (run.failed.has(name))
         problems.push(`${file}: "${name}" fails without any break\n${tail(run.output)}`);
@@ -197,7 +161,7 @@ async function findSurvivors(
   await inTurn(workshops, queue, async (workshop, rule) => {
     const started = performance.now();
     const run = await meet(workshop, rule, Math.ceil(BROKEN_MS + BROKEN_FACTOR * took(rule)));
-    const seconds = ((performance.now() - started) / 1000).toFixed(1).padStart(6);
+    const seconds = secondsSince(started);
     if (run === "met") console.log(`met      ${seconds} s  ${rule.section}: ${rule.rule}`);
     else {
       survivors.push(rule);
@@ -205,6 +169,10 @@ async function findSurvivors(
     }
   });
   return survivors;
+}
+
+function secondsSince(started: number): string {
+  return ((performance.now() - started) / 1000).toFixed(1).padStart(6);
 }
 
 /** The run that did not meet the break, or that one did. */
