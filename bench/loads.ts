@@ -14,7 +14,6 @@ import { pick, sized } from "./support/sizes.ts";
 import { DURABILITY, expectEqual } from "./support/subject.ts";
 
 const ID = sessionOf(0);
-const NODES_PER_COMMIT = 1000;
 
 export const loads: Bench = {
   name: "loads",
@@ -64,7 +63,7 @@ async function measureLoads(run: BenchRun, count: number, sqlite: Sqlite | undef
   const path = Math.max(1, Math.floor(count / 10));
   const leafNodeId = `m${path - 1}`;
   let store = await openStore(directory, { ...sized(run), snapshot: false, gc: false });
-  await fill(store, nodes, leafNodeId);
+  await fill(store, nodes, { path, perCommit: pick(run, 1000, 50) });
   await store.snapshot();
   const jsonl = join(run.directory, `nodes-${count}.jsonl`);
   writeFileSync(jsonl, nodes.map((node) => `${JSON.stringify(node)}\n`).join(""));
@@ -137,10 +136,17 @@ async function measureLoads(run: BenchRun, count: number, sqlite: Sqlite | undef
   return rows;
 }
 
-async function fill(store: Store, nodes: readonly SessionNodeRecord[], leafNodeId: string): Promise<void> {
-  for (let at = 0; at < nodes.length; at += NODES_PER_COMMIT) {
-    const graph = { kind: "append", nodes: nodes.slice(at, at + NODES_PER_COMMIT), leafNodeId } as const;
-    await store.session(ID).commitRuntimeState({ ...commitOf(ID, at / NODES_PER_COMMIT), graph });
+/** The leaf is the end of the path as far as it is written. */
+async function fill(
+  store: Store,
+  nodes: readonly SessionNodeRecord[],
+  { path, perCommit }: { path: number; perCommit: number },
+): Promise<void> {
+  for (let at = 0; at < nodes.length; at += perCommit) {
+    const some = nodes.slice(at, at + perCommit);
+    const leafNodeId = `m${Math.min(path, at + some.length) - 1}`;
+    const graph = { kind: "append", nodes: some, leafNodeId } as const;
+    await store.session(ID).commitRuntimeState({ ...commitOf(ID, at / perCommit), graph });
   }
 }
 
