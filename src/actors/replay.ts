@@ -4,7 +4,7 @@
  */
 import { storeError } from "../errors.ts";
 import type { BlobRef, Lsn } from "../ids.ts";
-import { type BlobRecord, decodeRecord } from "../session/record.ts";
+import { type BlobRoute, routeRecord } from "../session/record-route.ts";
 import type { BlobTail, Tail } from "./tail.ts";
 
 export class TailReplay {
@@ -29,20 +29,20 @@ export class TailReplay {
     for (const ref of this.#partial.keys()) this.#tail.removeBlob(ref);
   }
 
-  #addPart(record: BlobRecord, lsn: Lsn, segment: number, offset: number): void {
+  #addPart(record: BlobRoute, lsn: Lsn, segment: number, offset: number): void {
     let partial = this.#partial.get(record.ref);
     if (record.at === 0 || partial === undefined) {
       partial = { entry: this.#tail.addBlob(record.ref, record.blobKind, record.size, lsn), bytes: 0 };
       this.#partial.set(record.ref, partial);
     }
     partial.entry.positions.push(segment, offset);
-    partial.bytes += record.data.length;
+    partial.bytes += record.dataBytes;
     if (partial.bytes === record.size) this.#partial.delete(record.ref);
   }
 
   #decode(segment: number, offset: number, payload: Uint8Array) {
     try {
-      return decodeRecord(payload);
+      return routeRecord(payload);
     } catch (error) {
       const file = `${this.#directory}/${segment.toString(16).padStart(16, "0")}.wal`;
       throw storeError(
