@@ -46,6 +46,8 @@ export const SPARE_SEGMENTS = 2;
 export const MAX_QUARANTINES = 8;
 /** Bytes a worker writes between two syncs, so that a commit's sync never waits for a large one. */
 export const MAINTENANCE_SLICE_BYTES = 256 * KIB;
+/** Bytes a worker writes per millisecond while it is not behind: 32 MiB a second leave the disk to commits. */
+export const MAINTENANCE_BYTES_PER_MS = Math.round((32 * MIB) / 1000);
 
 /**
  * Bytes of log that an opening reads, checks and enters between two turns of the event loop: some 3 ms of work.
@@ -72,6 +74,8 @@ export const MAX_SMALL_PACKS = 8;
 export const CLOSE_FOLD_BYTES = 4 * MIB;
 /** Log segments beyond the newest snapshot at which an opening folds, because every opening starts one. */
 export const MAX_UNFOLDED_SEGMENTS = 8;
+/** Log bytes beyond the newest snapshot at which one is taken, by default. */
+export const DEFAULT_SNAPSHOT_LOG_BYTES = 64 * MIB;
 /** Multiple of `snapshot.logBytes` at which commits are refused as busy until a fold catches up. */
 export const LOG_BACKLOG_FACTOR = 4;
 /** Blobs remembered as used while a gc runs; beyond it the gc is abandoned. */

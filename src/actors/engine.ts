@@ -8,7 +8,7 @@
  */
 import type { RecoveryReport, StoreStats, VerifyReport } from "../contract.ts";
 import { type StoreError, storeError, toStoreError } from "../errors.ts";
-import { CLOSE_FOLD_BYTES, LOG_BACKLOG_FACTOR } from "../limits.ts";
+import { CLOSE_FOLD_BYTES, DEFAULT_SNAPSHOT_LOG_BYTES, LOG_BACKLOG_FACTOR } from "../limits.ts";
 import type { GcReport } from "../session/types.ts";
 import type { Log } from "../wal/log.ts";
 import { withSignal } from "./ask.ts";
@@ -121,6 +121,7 @@ export class Engine {
     const queued = log.queuedBytes;
     if (queued > 0 && queued + bytes > options.maxQueuedBytes) throw busyError(queued, "the queue is full");
     const logBytes = options.snapshot?.logBytes;
+    this.#parts.publisher.pace.follow(this.#parts.tail.bytes, logBytes ?? DEFAULT_SNAPSHOT_LOG_BYTES);
     if (logBytes !== undefined) this.#admitBacklog(logBytes, queued);
     if (!log.hasRoom(bytes)) {
       options.onEvent({ type: "full", neededBytes: bytes });
@@ -178,6 +179,7 @@ export class Engine {
     const { writer, life, options } = this.#parts;
     const started = options.clock.now();
     options.clock.clearTimeout(this.#intervalTimer);
+    this.#parts.publisher.pace.hurry();
     try {
       await new Promise<void>((resolve) => writer.send({ type: "after", settle: () => resolve() }));
       this.#collector.cancel();

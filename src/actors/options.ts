@@ -3,7 +3,13 @@ import { randomBytes } from "node:crypto";
 import { type Clock, systemClock } from "../clock.ts";
 import type { StoreEvent, StoreOptions, SyncPolicy } from "../contract.ts";
 import { storeError } from "../errors.ts";
-import { DEFAULT_SEGMENT_BYTES, MAX_SEGMENT_BYTES, MIB, MIN_SEGMENT_BYTES } from "../limits.ts";
+import {
+  DEFAULT_SEGMENT_BYTES,
+  DEFAULT_SNAPSHOT_LOG_BYTES,
+  MAX_SEGMENT_BYTES,
+  MIB,
+  MIN_SEGMENT_BYTES,
+} from "../limits.ts";
 import type { GraphPolicy } from "../session/types.ts";
 import { diskVfs } from "../vfs/disk.ts";
 import type { Vfs } from "../vfs/vfs.ts";
@@ -115,7 +121,7 @@ function segmentBytes(value: unknown): number {
 function snapshotTriggers(value: StoreOptions["snapshot"]): ResolvedOptions["snapshot"] {
   if (value === false) return undefined;
   const given = triggers("snapshot", value, ["logBytes", "intervalMs"]);
-  if (given === undefined) return { logBytes: 64 * MIB, intervalMs: 60_000 };
+  if (given === undefined) return { logBytes: DEFAULT_SNAPSHOT_LOG_BYTES, intervalMs: 60_000 };
   return {
     logBytes: optionalInteger("snapshot.logBytes", given.logBytes, 1, 2 ** 50),
     intervalMs: optionalInteger("snapshot.intervalMs", given.intervalMs, 1, MAX_MS),

@@ -16,6 +16,7 @@ import { type StoreError, storeError, toStoreError } from "../errors.ts";
 import { type BlobRef, refToBytes } from "../ids.ts";
 import { DIGEST_BYTES, hasDigest } from "../snapshot/collect.ts";
 import type { Manifest } from "../snapshot/manifest.ts";
+import { Pace } from "../snapshot/pace.ts";
 import { createWorkPool, type WorkPool } from "../snapshot/pool.ts";
 import { type Listing, listStore, removable } from "../snapshot/retention.ts";
 import type { Edit, Marks, PublishOutput, SweepOutput } from "../snapshot/tasks.ts";
@@ -45,6 +46,8 @@ interface Condemned {
 
 export class Publisher {
   readonly exclusive = new Exclusive();
+  /** How fast workers write. */
+  readonly pace = new Pace();
   readonly #parts: PublisherParts;
   readonly #pool: WorkPool;
   #manifest: Manifest;
@@ -63,7 +66,8 @@ export class Publisher {
   constructor(parts: PublisherParts) {
     const { manifest, previous, highestNumber, view } = parts.generations;
     this.#parts = parts;
-    this.#pool = createWorkPool(parts.options.vfs, parts.options.workers, parts.options.clock);
+    const { vfs, workers, clock } = parts.options;
+    this.#pool = createWorkPool(vfs, workers, clock, this.pace);
     this.#manifest = manifest;
     this.#previous = previous;
     this.#highestNumber = highestNumber;

@@ -10,6 +10,7 @@ import { Piscina } from "piscina";
 import { type Clock, systemClock } from "../clock.ts";
 import { type ErrorData, errorFromData, storeError, toStoreError } from "../errors.ts";
 import type { Vfs } from "../vfs/vfs.ts";
+import { Pace } from "./pace.ts";
 import { tasksOn } from "./run-task.ts";
 import type { TaskName, Tasks } from "./tasks.ts";
 
@@ -21,6 +22,8 @@ const MAX_QUEUE = 64;
 export interface WorkOrder {
   readonly name: TaskName;
   readonly input: unknown;
+  /** The pace's words. */
+  readonly pace: Int32Array<SharedArrayBuffer>;
 }
 export type WorkAnswer =
   | { readonly ok: true; readonly value: unknown }
@@ -31,18 +34,25 @@ export interface WorkPool {
   close(): Promise<void>;
 }
 
-/** Tasks in this process take their turns from `clock`. */
-export function createWorkPool(vfs: Vfs, threads: number, clock: Clock = systemClock): WorkPool {
-  return vfs.kind === "disk" ? new ThreadPool(threads) : new InlinePool(vfs, clock);
+/** Tasks in this process take their turns from `clock`, and no pace: nothing waits for their disk. */
+export function createWorkPool(
+  vfs: Vfs,
+  threads: number,
+  clock: Clock = systemClock,
+  pace = new Pace(),
+): WorkPool {
+  return vfs.kind === "disk" ? new ThreadPool(threads, pace) : new InlinePool(vfs, clock);
 }
 
 class ThreadPool implements WorkPool {
   readonly #threads: number;
+  readonly #pace: Pace;
   #piscina: Piscina<WorkOrder, WorkAnswer> | undefined;
   #isClosed = false;
 
-  constructor(threads: number) {
+  constructor(threads: number, pace: Pace) {
     this.#threads = threads;
+    this.#pace = pace;
   }
 
   async run<Name extends TaskName>(
@@ -53,7 +63,7 @@ class ThreadPool implements WorkPool {
     this.#piscina ??= startPiscina(this.#threads);
     let answer: WorkAnswer;
     try {
-      answer = await this.#piscina.run({ name, input }, { name: "work" });
+      answer = await this.#piscina.run({ name, input, pace: this.#pace.words }, { name: "work" });
     } catch (error) {
       throw toStoreError(error);
     }

@@ -4,12 +4,13 @@
  */
 import { errorToData } from "../errors.ts";
 import { diskVfs } from "../vfs/disk.ts";
+import { pacedVfs } from "./pace.ts";
 import type { WorkAnswer, WorkOrder } from "./pool.ts";
 import { tasksOn } from "./run-task.ts";
 
 export function work(order: WorkOrder): WorkAnswer {
   try {
-    const task = tasksOn(diskVfs)[order.name] as (input: unknown) => unknown;
+    const task = tasksOn(pacedVfs(diskVfs, order.pace))[order.name] as (input: unknown) => unknown;
     return { ok: true, value: task(order.input) };
   } catch (error) {
     return { ok: false, error: errorToData(error) };
