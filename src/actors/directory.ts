@@ -202,16 +202,19 @@ interface FormatPlace {
 
 function readOrWriteFormat({ vfs, root, file, isNew, random }: FormatPlace): Uint8Array {
   const bytes = formatBytes(file);
+  const witness = `${manifestPath(root, 1)}.tmp`;
+  const isWitnessed = isNew && vfs.stat(witness) !== undefined;
+  let storeId: Uint8Array;
   try {
-    return decodeFormat(file.path, bytes);
+    storeId = decodeFormat(file.path, bytes);
+    if (!isNew) return storeId;
+    // A creation that was cut short left it, perhaps in the page cache only: it is written once more.
   } catch (error) {
     if (!isNew || !isStoreError(error, "CORRUPT")) throw error;
+    // Creation may have been cut short before the first manifest; then nothing was ever stored.
+    if (!isCutFormat(bytes, isWitnessed)) throw foreignError(root, "format");
+    storeId = random(16);
   }
-  // Creation may have been cut short before the first manifest; then nothing was ever stored.
-  const witness = `${manifestPath(root, 1)}.tmp`;
-  const isWitnessed = vfs.stat(witness) !== undefined;
-  if (!isCutFormat(bytes, isWitnessed)) throw foreignError(root, "format");
-  const storeId = random(16);
   // A power cut can leave any bytes where a write was under way. The name of the first manifest, durable before
   // the write, then tells our unfinished file from a foreign one; creation goes on to put a manifest there.
   if (!isWitnessed) vfs.open(witness, "create").close();

@@ -201,8 +201,9 @@ export class LogWriter {
       if (!this.#take(segmentBytesFor(bytes, this.#segmentBytes))) return false;
       const number = this.#segment + 1;
       const { file, header } = openSegment(this.#place, number, "write");
-      this.#file.close();
+      const left = this.#file;
       this.#file = file;
+      left.close();
       const link = encodeLink({
         previousSegment: this.#segment,
         previousSalt: this.#salt,

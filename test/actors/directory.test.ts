@@ -97,6 +97,32 @@ test("creation cut short where the format was being written is done again, whate
   }
 });
 
+/**
+ * Found by the simulation: a creator was killed between the write of `format` and its sync. The next opening
+ * read it from the page cache, went on with it and never synced it. A power cut later the file was empty, and a
+ * store full of acknowledged commits was refused.
+ */
+test("a format that a killed creation left unsynced is durable before the store is used", async () => {
+  const memory = new MemoryVfs();
+  let killed = 0;
+  memory.onOperation = ({ operation, path }) => {
+    if (operation !== "sync" || path !== "/store/format") return;
+    killed++;
+    throw new Error("killed");
+  };
+  await assert.rejects(openStore("/store", { ...OPTIONS, vfs: memory }));
+  assert.equal(killed, 1);
+  memory.onOperation = undefined;
+  const store = await openStore("/store", { ...OPTIONS, vfs: memory });
+  const progress = new Progress();
+  await sendNext(store, "root", progress);
+  const left = memory.crashKeepingNothing();
+  await store.close();
+  const again = await openStore("/store", { ...OPTIONS, vfs: left });
+  await checkSession(again, "root", progress);
+  await again.close();
+});
+
 test("a store that another process makes, uses and closes between our look and our lock is not made anew", async () => {
   const memory = new MemoryVfs();
   memory.makeDirectory("/store");

@@ -55,7 +55,8 @@ export class Host {
       await act();
     } catch (error) {
       if (!isStoreError(error)) throw error;
-      this.#parts.coverage.add(error.code);
+      // What a process does in the turn it dies in tells nothing.
+      if (this.#parts.process.isAlive) this.#parts.coverage.add(error.code);
       if (OVER.has(error.code)) this.#parts.over();
     }
   }

@@ -9,9 +9,14 @@ import { openStore, openStoreReadOnly } from "../../src/index.ts";
 import type { History } from "../../src/testing/history/history.ts";
 import { recordSecondOpen, recordStore } from "../../src/testing/history/record-store.ts";
 import { recordView } from "../../src/testing/history/record-view.ts";
-import { FAST_DISK, type Machine, type Process } from "../../src/testing/simulation/machine.ts";
+import {
+  type CountsOperation,
+  FAST_DISK,
+  type Machine,
+  type Process,
+} from "../../src/testing/simulation/machine.ts";
 import type { Random } from "../../src/testing/simulation/random.ts";
-import type { FaultErrno } from "../../src/vfs/fault.ts";
+import type { FaultErrno, FiredFault } from "../../src/vfs/fault.ts";
 import type { VfsOperation } from "../../src/vfs/io-error.ts";
 import type { Coverage } from "./coverage.ts";
 import { Host } from "./host.ts";
@@ -27,6 +32,7 @@ const TROUBLE_MS = 400;
 const FAULTS: readonly (readonly [VfsOperation | "any", readonly FaultErrno[]])[] = [
   ["write", ["EIO", "ENOSPC", "ESHORT"]],
   ["datasync", ["EIO", "ENOSPC"]],
+  ["datasync", ["EIO"]],
   ["sync", ["EIO", "ENOSPC"]],
   ["syncDirectory", ["EIO"]],
   ["open", ["EMFILE", "EIO", "ENOSPC"]],
@@ -39,6 +45,14 @@ const FAULTS: readonly (readonly [VfsOperation | "any", readonly FaultErrno[]])[
   ["truncate", ["EIO"]],
   ["any", ["EIO"]],
 ];
+
+/**
+ * No store can go on in a directory whose sync has failed, nor on a lock file whose bytes no later sync can be
+ * trusted to have stored, and no file system does: it is mounted anew, with what is on the disk.
+ */
+function isBeyondUs({ operation, path }: FiredFault): boolean {
+  return operation === "syncDirectory" || (operation === "sync" && path.endsWith("/format"));
+}
 
 /** A promise the simulation rests on was broken in a way that no history shows. */
 export class SimulationError extends Error {}
@@ -73,14 +87,15 @@ export class Life {
   async live(): Promise<void> {
     const { settings, coverage } = this.#world;
     const ending = this.#random.weighted(settings.endings) ?? "close";
-    if (ending !== "close")
-      this.#process.dieAt(this.#random.spread(3, 3000), ending === "kill" ? "killed" : "powerCut");
+    const early = this.#random.chance(0.25);
+    if (ending !== "close" && early) this.#dieAt(ending, this.#random.spread(3, 200));
     const store = await this.open();
     if (store === undefined) {
       coverage.add(this.#process.isAlive ? "opening refused" : "died while opening");
       return this.#bury();
     }
     await this.#readEverything(store);
+    if (ending !== "close" && !early) this.#dieAt(ending, this.#random.spread(1, 1000));
     const hosts = this.#startHosts(store);
     if (ending === "close" && this.#random.chance(0.5))
       this.#process.later(this.#random.spread(1, 1000), "close", () => this.#end());
@@ -88,6 +103,18 @@ export class Life {
     hosts.check();
     await this.close(store, () => hosts.isDone());
     hosts.check();
+  }
+
+  /** Anywhere, or where something was just written and is not yet synced. */
+  #dieAt(ending: "kill" | "powerCut", count: number): void {
+    const how = ending === "kill" ? "killed" : "powerCut";
+    const moment = this.#random.pick(["any", "sync", "log"]);
+    if (moment === "any") return this.#process.dieAt(count, how);
+    const counts: CountsOperation = (operation, path) =>
+      moment === "log"
+        ? operation === "datasync" && path.endsWith(".wal")
+        : operation === "sync" || operation === "syncDirectory" || operation === "datasync";
+    this.#process.dieAt(Math.ceil(count / 20), how, counts);
   }
 
   /** Nothing disturbs it: the store opens, shows what it must, gives its garbage back, and is whole. */
@@ -282,7 +309,7 @@ export class Life {
       operation,
       errno: random.pickAny(errnos) ?? "EIO",
       ...(path === undefined ? {} : { path }),
-      nth: random.spread(1, 400),
+      nth: random.spread(1, 100),
       times: random.chance(0.7) ? "once" : "forever",
     });
   }
@@ -300,11 +327,10 @@ export class Life {
     const [again] = process.syncsAfterFailure();
     if (again !== undefined)
       throw new SimulationError(`${again.operation} of ${again.path} again after it had failed`);
-    const isRemounted = process.firedFaults.some(({ operation }) => operation === "syncDirectory");
+    const isRemounted = process.firedFaults.some(isBeyondUs);
     process.retire();
     machine.isFull = false;
     if (!isRemounted) return;
-    // No store can go on in a directory whose sync has failed, and no file system does: it is mounted anew.
     machine.cutPower();
     history.ended("powerCut");
   }

@@ -65,7 +65,7 @@ export interface Settings {
 
 const BASE: Readonly<Record<Action, number>> = {
   commit: 12,
-  retry: 2,
+  retry: 4,
   conflictingOperation: 0.5,
   tombstone: 2,
   vacuum: 1,
@@ -119,7 +119,7 @@ export function drawSettings(random: Random): Settings {
     reused: part(random, 1),
     big: random.chance(0.2) ? 0.1 : 0,
     nodes: random.pick([1, 2, 4, 12]),
-    faults: random.chance(0.4) ? random.pick([0.2, 0.6, 1]) : 0,
+    faults: random.chance(0.4) ? random.pick([0.3, 0.6, 1]) : 0,
     fullDisk: random.chance(0.15) ? 0.4 : 0,
     slowDisk: random.chance(0.15) ? 0.5 : 0,
     clockJump: random.chance(0.15) ? 0.5 : 0,

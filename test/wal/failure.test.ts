@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { isStoreError } from "../../src/errors.ts";
 import { ProcessFiles } from "../../src/testing/simulation/process-files.ts";
-import { withFaults } from "../../src/vfs/fault.ts";
+import { type FaultyVfs, withFaults } from "../../src/vfs/fault.ts";
 import { MemoryVfs } from "../../src/vfs/memory.ts";
-import { opened, payloadFor } from "./fixture.ts";
+import { type LogFixture, opened, payloadFor } from "./fixture.ts";
 
 describe("a failure of the log", () => {
   const faults = [
@@ -99,16 +99,31 @@ describe("a failure while opening", () => {
 });
 
 describe("a close that fails", () => {
+  // Both were found by the simulation.
   it("leaves no other file of the log open", async () => {
-    // Found by the simulation: the writer closed its segment, failed, and kept TAIL open for ever.
-    const vfs = withFaults(new MemoryVfs());
-    const machine = { before: () => undefined, isFull: () => false, trace: () => undefined };
-    const files = new ProcessFiles(vfs, machine);
-    const log = await opened({ vfs: files });
-    await log.write(100);
+    const { vfs, files, log } = await counted();
     vfs.inject({ operation: "close", errno: "EIO", path: /\.wal$/, times: "forever" });
     await log.close();
     assert.ok(vfs.fired.length > 0);
     assert.equal(files.openFiles, 0);
   });
+
+  it("at a roll leaves no other file of the log open", async () => {
+    const { vfs, files, log } = await counted();
+    vfs.inject({ operation: "close", errno: "EIO", path: /0002\.wal$/ });
+    await log.write(60_000);
+    assert.equal(log.failures.length, 1);
+    await log.close();
+    assert.equal(files.openFiles, 0);
+  });
 });
+
+/** A log whose open files are counted. */
+async function counted(): Promise<{ vfs: FaultyVfs; files: ProcessFiles; log: LogFixture }> {
+  const vfs = withFaults(new MemoryVfs());
+  const environment = { before: () => undefined, isFull: () => false, trace: () => undefined };
+  const files = new ProcessFiles(vfs, environment);
+  const log = await opened({ vfs: files });
+  await log.write(10_000);
+  return { vfs, files, log };
+}

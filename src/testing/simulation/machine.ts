@@ -35,6 +35,8 @@ const MAX_TURN_MS = 0.5;
 /** What the wall clock shows when a simulation begins. Milliseconds. */
 const EPOCH_MS = 1_700_000_000_000;
 
+export type CountsOperation = (operation: VfsOperation, path: string) => boolean;
+
 export type Death = "killed" | "powerCut";
 
 export class Machine {
@@ -113,7 +115,7 @@ export class Process {
   readonly #files: ProcessFiles;
   #alive = true;
   #operations = 0;
-  #death: { readonly at: number; readonly how: Death } | undefined;
+  #death: { left: number; readonly how: Death; readonly counts: CountsOperation } | undefined;
 
   constructor(machine: Machine, { name, files }: { name: string; files: MemoryVfs }) {
     this.#machine = machine;
@@ -165,9 +167,9 @@ export class Process {
     this.#faulty.heal();
   }
 
-  /** Dies instead of doing the `count`-th operation from now on, from 1. */
-  dieAt(count: number, how: Death): void {
-    this.#death = { at: this.#operations + count, how };
+  /** Dies instead of doing the `count`-th operation from now on, from 1, of those that `counts` says. */
+  dieAt(count: number, how: Death, counts: CountsOperation = () => true): void {
+    this.#death = { left: count, how, counts };
   }
 
   /** `fn` runs in this process after `ms`, if it lives then. */
@@ -211,7 +213,7 @@ export class Process {
   #before(operation: VfsOperation, path: string): void {
     this.#operations++;
     const death = this.#death;
-    if (this.#alive && death !== undefined && this.#operations >= death.at) {
+    if (this.#alive && death?.counts(operation, path) === true && --death.left <= 0) {
       this.#death = undefined;
       if (death.how === "killed") this.kill();
       else this.#machine.cutPower();
