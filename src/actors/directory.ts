@@ -20,6 +20,8 @@ export const FORMAT_VERSION = 1;
 const FORMAT_BYTES = 48;
 const MAGIC = Buffer.from("VARVE\r\n\x1a", "latin1");
 const OWN_NAMES = /^(format|lock|wal|heads|blobs|quarantine|lost\+found|manifest-\d{6,}(\.tmp)?)$/;
+/** errnos of a directory that cannot be opened to be synced. */
+const FORBIDDEN: ReadonlySet<string> = new Set(["EACCES", "EPERM"]);
 /** Milliseconds between two attempts to take the lock. */
 const LOCK_RETRY_MS = 20;
 
@@ -49,6 +51,7 @@ export function ownDirectory(vfs: Vfs, root: string, random: Random = randomByte
     if (!file.tryLock()) throw lockedError(vfs, root);
     const isNew = !hasManifest(vfs.list(root));
     if (isNew) refuseRemains(vfs, root);
+    if (isNew) syncAncestors(vfs, root);
     const storeId = readOrWriteFormat({ vfs, root, file, isNew, random });
     writeOwner(vfs, root);
     const check = (): void => checkIdentity(vfs, path, file);
@@ -108,16 +111,26 @@ function formatBytes(file: VfsFile): Uint8Array {
 
 function prepareDirectory(vfs: Vfs, root: string): void {
   const stat = vfs.stat(root);
-  if (stat === undefined) {
-    const existing = existingAncestor(vfs, root);
-    vfs.makeDirectory(root);
-    // The names of the store itself and of every directory made for it must survive as well.
-    for (let path = root; path.length > existing.length; ) {
-      path = parentOf(path);
-      vfs.syncDirectory(path);
-    }
-  } else if (stat.kind !== "directory") {
+  if (stat === undefined) vfs.makeDirectory(root);
+  else if (stat.kind !== "directory")
     throw storeError("NOT_A_STORE", { path: root }, `${root} is not a directory`);
+}
+
+/**
+ * The names of the store itself and of every directory made for it must survive as well. Who made them cannot
+ * be told: a creator that was killed may have left any of them unsynced. So all are synced, once, at creation.
+ */
+function syncAncestors(vfs: Vfs, root: string): void {
+  const parent = parentOf(root);
+  for (let path = root; path.length > 1; ) {
+    path = parentOf(path);
+    try {
+      vfs.syncDirectory(path);
+    } catch (error) {
+      // What this user may not even open, no creator of this user has made.
+      const isForbidden = isStoreError(error, "STORE_IO") && FORBIDDEN.has(error.errno);
+      if (path === parent || !isForbidden) throw error;
+    }
   }
 }
 

@@ -98,6 +98,39 @@ test("creation cut short where the format was being written is done again, whate
 });
 
 /**
+ * Found by the simulation: a creator was killed when it had made the directory and not yet synced the one above.
+ * The next opening found the directory there and never synced its name. A power cut later the whole store was
+ * gone, and an empty one was made in its place.
+ */
+test("a directory that a killed creation left unsynced is durable before the store is used", async () => {
+  const memory = new MemoryVfs();
+  memory.onOperation = ({ operation }) => {
+    if (operation === "syncDirectory") throw new Error("killed");
+  };
+  await assert.rejects(openStore("/deep/down/store", { ...OPTIONS, vfs: memory }));
+  memory.onOperation = undefined;
+  const store = await openStore("/deep/down/store", { ...OPTIONS, vfs: memory });
+  const progress = new Progress();
+  await sendNext(store, "root", progress);
+  const left = memory.crashKeepingNothing();
+  await store.close();
+  const again = await openStore("/deep/down/store", { ...OPTIONS, vfs: left });
+  await checkSession(again, "root", progress);
+  await again.close();
+});
+
+test("a directory far above that this user may not open does not keep a store from being made", async () => {
+  const vfs = withFaults(new MemoryVfs());
+  vfs.inject({ operation: "syncDirectory", errno: "EACCES", path: /^\/$/, times: "forever" });
+  const store = await openStore("/deep/down/store", { ...OPTIONS, vfs });
+  await store.close();
+  assert.ok(vfs.fired.length > 0);
+  const refused = withFaults(new MemoryVfs());
+  refused.inject({ operation: "syncDirectory", errno: "EACCES", path: /down$/, times: "forever" });
+  await assert.rejects(openStore("/deep/down/store", { ...OPTIONS, vfs: refused }), { code: "STORE_IO" });
+});
+
+/**
  * Found by the simulation: a creator was killed between the write of `format` and its sync. The next opening
  * read it from the page cache, went on with it and never synced it. A power cut later the file was empty, and a
  * store full of acknowledged commits was refused.
