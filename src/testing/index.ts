@@ -12,6 +12,7 @@ export {
   type FaultSpec,
   FaultyVfs,
   type FiredFault,
+  LYING_SYNC,
   type SyncEntry,
   withFaults,
 } from "../vfs/fault.ts";

@@ -4,7 +4,7 @@
  * so that a test can prove that its fault happened.
  *
  * 1. An operation that a rule fails does not happen, except that a short write writes its first half and a
- *    failed close closes.
+ *    failed close closes. A sync that lies does not happen either, and says that it did.
  * 2. After a failed sync the memory file system makes nothing of that file (or directory) durable by a later
  *    sync, as a kernel that has marked the pages clean; every sync and its outcome is in `syncLog`.
  */
@@ -14,7 +14,18 @@ import { MemoryVfs } from "./memory.ts";
 import { MemoryFile } from "./memory-handle.ts";
 import type { FileStat, OpenMode, Vfs, VfsFile } from "./vfs.ts";
 
-export type FaultErrno = "EIO" | "ENOSPC" | "EDQUOT" | "EMFILE" | "EROFS" | "EACCES" | typeof SHORT_WRITE;
+/** Not an error at all: a sync, of a file or a directory, answers and makes nothing durable. */
+export const LYING_SYNC = "LYING";
+
+export type FaultErrno =
+  | "EIO"
+  | "ENOSPC"
+  | "EDQUOT"
+  | "EMFILE"
+  | "EROFS"
+  | "EACCES"
+  | typeof SHORT_WRITE
+  | typeof LYING_SYNC;
 
 export interface FaultSpec {
   readonly operation: VfsOperation | "any";
@@ -38,6 +49,7 @@ export class Fault {
   matches(operation: VfsOperation, paths: readonly string[]): boolean {
     const { operation: wanted, path, errno } = this.spec;
     if (errno === SHORT_WRITE && operation !== "write") return false;
+    if (errno === LYING_SYNC && !operation.toLowerCase().includes("sync")) return false;
     return (
       (wanted === "any" || wanted === operation) &&
       (path === undefined || paths.some((one) => one.search(path) >= 0))
@@ -146,7 +158,10 @@ export class FaultyVfs implements Vfs {
     const stat = this.#inner.stat(path);
     const file = stat === undefined ? path : identity(stat);
     logged(
-      () => this.#run("syncDirectory", [path], () => this.#inner.syncDirectory(path)),
+      () =>
+        sync(this.#strike("syncDirectory", [path]), "syncDirectory", path, () =>
+          this.#inner.syncDirectory(path),
+        ),
       (outcome) => {
         this.syncLog.push({ operation: "syncDirectory", path, file, outcome });
         if (outcome !== "ok" && stat !== undefined && this.#inner instanceof MemoryVfs) {
@@ -235,7 +250,7 @@ class FaultyFile implements VfsFile {
 
   #sync(operation: "datasync" | "sync", action: () => void): void {
     logged(
-      () => this.#run(operation, action),
+      () => sync(this.#faults.strike(operation), operation, this.path, action),
       (outcome) => {
         this.#faults.synced(operation, outcome);
         if (outcome !== "ok" && this.#inner instanceof MemoryFile) this.#inner.distrustSyncs();
@@ -248,6 +263,18 @@ class FaultyFile implements VfsFile {
     if (errno !== undefined) throw ioError(operation, this.path, errno);
     return action();
   }
+}
+
+/** A sync as the fault that strikes it makes it. */
+function sync(
+  errno: FaultErrno | undefined,
+  operation: VfsOperation,
+  path: string,
+  action: () => void,
+): void {
+  if (errno === LYING_SYNC) return;
+  if (errno !== undefined) throw ioError(operation, path, errno);
+  action();
 }
 
 /** Runs a sync and reports "ok" or its errno. */

@@ -8,7 +8,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { posix } from "node:path";
-import { storeError } from "../errors.ts";
+import { isStoreError, storeError } from "../errors.ts";
 import { MAINTENANCE_SLICE_BYTES, READ_STEP_BYTES } from "../limits.ts";
 import type { Steps } from "../steps.ts";
 import type { Vfs, VfsFile } from "../vfs/vfs.ts";
@@ -53,6 +53,16 @@ export function listSegments(place: LogPlace): number[] {
     .map(segmentNumber)
     .filter((number) => number !== undefined)
     .sort((left, right) => left - right);
+}
+
+/** Bytes of each segment file; `last`, what was last known, where a failing disk does not tell. */
+export function segmentSizes(place: LogPlace, last: readonly number[]): readonly number[] {
+  try {
+    return listSegments(place).map((number) => place.vfs.stat(segmentPath(place, number))?.size ?? 0);
+  } catch (error) {
+    if (!isStoreError(error, "STORE_IO")) throw error;
+    return last;
+  }
 }
 
 /** Paths of files without a final name: spares half made, and files between two lives. */

@@ -11,7 +11,7 @@ import { errorFromData, type StoreError, storeError } from "../errors.ts";
 import type { Lsn } from "../ids.ts";
 import type { LogStart } from "./chain.ts";
 import type { Answer } from "./drain.ts";
-import { type LogPlace, listSegments, segmentPath } from "./files.ts";
+import { type LogPlace, segmentSizes } from "./files.ts";
 import { frameBytes, MAX_PAYLOAD_BYTES } from "./frame.ts";
 import type { LogHost } from "./host.ts";
 import { type Flight, Outbox } from "./outbox.ts";
@@ -74,6 +74,7 @@ export class MainLog implements Flight {
   #onEnded: () => void = () => {};
   #frames = 0;
   #bytes = 0;
+  #fileSizes: readonly number[] = [];
   #batches = 0;
   #lastFrames = 0;
 
@@ -172,14 +173,14 @@ export class MainLog implements Flight {
 
   stats(): LogStats {
     const { place, words } = this.#parts;
-    const sizes = listSegments(place).map((number) => place.vfs.stat(segmentPath(place, number))?.size ?? 0);
+    this.#fileSizes = segmentSizes(place, this.#fileSizes);
     return {
       frames: this.#frames,
       bytes: this.#bytes,
       batches: this.#batches,
       syncs: Atomics.load(words, Word.syncs),
-      segments: sizes.length,
-      fileBytes: sizes.reduce((sum, size) => sum + size, 0),
+      segments: this.#fileSizes.length,
+      fileBytes: this.#fileSizes.reduce((sum, size) => sum + size, 0),
       activeSegment: this.#activeSegment,
     };
   }
