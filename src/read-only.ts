@@ -8,9 +8,10 @@
  */
 import { resolve as resolvePath } from "node:path";
 import { throwIfAborted } from "./actors/ask.ts";
+import { Exclusive } from "./actors/exclusive.ts";
 import { readMeta, readNodeOf, readSessionOf } from "./actors/reads.ts";
 import type { Source } from "./actors/source.ts";
-import { openView, type StoreView } from "./actors/view-of-moment.ts";
+import { openViewInSteps, type StoreView } from "./actors/view-of-moment.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type {
   CallOptions,
@@ -34,6 +35,7 @@ import type {
   SessionPickerInfo,
   SessionReadScope,
 } from "./session/types.ts";
+import { runInTurns } from "./steps.ts";
 import { diskVfs } from "./vfs/disk.ts";
 import type { Vfs } from "./vfs/vfs.ts";
 
@@ -57,7 +59,8 @@ export async function openStoreReadOnly(
   throwIfAborted(options.signal);
   const vfs = options.vfs ?? diskVfs;
   const root = vfs.kind === "disk" ? resolvePath(directory).replaceAll("\\", "/") : directory;
-  return new View(vfs, root, openView(vfs, root), options.clock ?? systemClock);
+  const clock = options.clock ?? systemClock;
+  return new View(vfs, root, await runInTurns(openViewInSteps(vfs, root), clock, "opening"), clock);
 }
 
 const WRITES = [
@@ -75,6 +78,8 @@ class View implements ReadOnlyStore {
   readonly #vfs: Vfs;
   readonly #root: string;
   readonly #clock: Clock;
+  /** One at a time: a view that is begun later must not be replaced by one begun before. */
+  readonly #refreshes = new Exclusive();
   #view: StoreView;
   #closed = false;
 
@@ -133,10 +138,26 @@ class View implements ReadOnlyStore {
   }
 
   refresh(options?: CallOptions): Promise<void> {
-    return this.#read(options, (old) => {
-      this.#view = openView(this.#vfs, this.#root);
-      old.release();
+    return this.#checked(
+      () => throwIfAborted(options?.signal),
+      () => this.#refreshes.run(() => this.#refresh()),
+    );
+  }
+
+  /** Readers go on with the view of before until the new one is whole. */
+  async #refresh(): Promise<void> {
+    this.#check();
+    const opening = runInTurns(openViewInSteps(this.#vfs, this.#root), this.#clock, "opening");
+    const view = await opening.catch((error: unknown) => {
+      throw expired(toStoreError(error));
     });
+    if (this.#closed) {
+      view.release();
+      this.#check();
+    }
+    const old = this.#view;
+    this.#view = view;
+    old.release();
   }
 
   async close(): Promise<void> {

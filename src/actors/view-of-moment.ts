@@ -8,10 +8,11 @@ import { storeError } from "../errors.ts";
 import type { SessionState } from "../session/state.ts";
 import { checkSnapshot } from "../snapshot/check.ts";
 import { type Manifest, manifestPath } from "../snapshot/manifest.ts";
+import { runThrough, type Steps } from "../steps.ts";
 import type { Vfs } from "../vfs/vfs.ts";
-import { scanLog } from "../wal/log.ts";
+import { scanLogInSteps } from "../wal/log.ts";
 import { readStoreId, refuseRemains } from "./directory.ts";
-import { chooseGeneration, listManifests } from "./generations.ts";
+import { chooseGenerationInSteps, listManifests } from "./generations.ts";
 import { TailReplay } from "./replay.ts";
 import { Source } from "./source.ts";
 import { Tail } from "./tail.ts";
@@ -30,11 +31,17 @@ export interface StoreView {
   release(): void;
 }
 
+/** A view of the store as it is now, at once. */
 export function openView(vfs: Vfs, root: string): StoreView {
+  return runThrough(openViewInSteps(vfs, root));
+}
+
+/** As `openView`, in bounded steps. */
+export function* openViewInSteps(vfs: Vfs, root: string): Steps<StoreView> {
   for (let attempt = 1; ; attempt++) {
     const before = newest(vfs, root);
     try {
-      const view = readView(vfs, root);
+      const view = yield* readView(vfs, root);
       if (newest(vfs, root) === before) return view;
       // The owner has gone on meanwhile; what is missing from the view may just be gone.
       if (attempt === MAX_ATTEMPTS && view.source.view.unreadable.length === 0) return view;
@@ -65,22 +72,21 @@ function refuseWithoutManifest(vfs: Vfs, root: string): never {
   throw storeError("NOT_A_STORE", { path: root }, `${root} ${problem}`);
 }
 
-function readView(vfs: Vfs, root: string): StoreView {
+function* readView(vfs: Vfs, root: string): Steps<StoreView> {
   const started = performance.now();
   if (newest(vfs, root) === 0) refuseWithoutManifest(vfs, root);
   const storeId = readStoreId(vfs, root);
-  const { manifest, view } = chooseGeneration(vfs, root, storeId);
+  const { manifest, view } = yield* chooseGenerationInSteps(vfs, root, storeId);
   try {
     const directory = `${root}/wal`;
     const tail = new Tail();
     const replay = new TailReplay(tail, directory);
     const payloads = new Map<string, Uint8Array>();
-    const scan = scanLog(
+    const scan = yield* scanLogInSteps(
       vfs,
       directory,
       storeId,
       manifest.log,
-      undefined,
       (lsn, segment, offset, payload) => {
         // The owner may recycle the segment, so the view keeps what it needs of it.
         payloads.set(`${segment}:${offset}`, Buffer.from(payload));

@@ -9,7 +9,7 @@ import { test } from "node:test";
 import type { Store, StoreOptions } from "../../src/contract.ts";
 import { isStoreError } from "../../src/errors.ts";
 import type { BlobRef } from "../../src/ids.ts";
-import { openStore } from "../../src/index.ts";
+import { openStore, openStoreReadOnly } from "../../src/index.ts";
 import { KIB, MAINTENANCE_SLICE_BYTES, MIB, READ_STEP_BYTES } from "../../src/limits.ts";
 import { MemoryVfs } from "../../src/vfs/memory.ts";
 import { checkpoint, commit, noise } from "../support/builders.ts";
@@ -55,6 +55,26 @@ test("opening a store reads one step of its log a turn, whatever there is of it"
   assert.ok(turns.reduce((sum, turn) => sum + turn.read, 0) > 9 * MIB);
   assert.ok(most(turns, (turn) => turn.read) <= READ_STEP_BYTES + SLACK_BYTES);
   assert.deepEqual(found.executionState, noise(400 * KIB, 23));
+});
+
+test("opening a view, and refreshing it, reads one step of the log a turn", async () => {
+  const memory = new MemoryVfs();
+  const store = await openStore("/store", { ...OPTIONS, segmentBytes: 4 * MIB, vfs: memory });
+  for (let n = 0; n < 12; n++) {
+    const value = { executionState: noise(400 * KIB, n) };
+    await store.session("a").commitRuntimeState(commit({ sessionId: "a", checkpoint: checkpoint(value) }));
+  }
+  const counted = new CountedTurns(memory);
+  const view = await openStoreReadOnly("/store", { vfs: counted, clock: counted.clock });
+  const turnsOfOpening = counted.turns.length;
+  await view.refresh();
+  const turns = counted.ofMainThread;
+  const { replayedBytes } = view.recovery;
+  await view.close();
+  await store.close();
+  assert.ok(replayedBytes > 4 * MIB);
+  assert.ok(turnsOfOpening > 8 && turns.length > 1.5 * turnsOfOpening, `${turns.length} turns`);
+  assert.ok(most(turns, (turn) => turn.read) <= READ_STEP_BYTES + SLACK_BYTES);
 });
 
 test("opening a store of many packs, and publishing over them, opens one of their files a turn", async () => {

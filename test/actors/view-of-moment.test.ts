@@ -204,6 +204,31 @@ test("a refresh that fails leaves the view it had", async () => {
   await store.close();
 });
 
+test("a close during a refresh ends it as STORE_CLOSED and leaves no file open", async () => {
+  const { store, view, vfs } = await ownerAndView();
+  const refresh = view.refresh();
+  const close = view.close();
+  await refuses(refresh, "STORE_CLOSED");
+  await close;
+  assert.deepEqual(vfs.openPaths, []);
+  await store.close();
+});
+
+test("refreshes asked for at once end with the newest view, and readers have a whole one meanwhile", async () => {
+  const { store, view, vfs, progress } = await ownerAndView();
+  const refreshes: Promise<void>[] = [];
+  for (let round = 0; round < 4; round++) {
+    await sendNext(store, "root", progress);
+    refreshes.push(view.refresh());
+    assert.notEqual(await view.session("root").loadSession(), undefined);
+  }
+  await Promise.all(refreshes);
+  await checkSession(readable(view), "root", progress);
+  await view.close();
+  assert.deepEqual(vfs.openPaths, []);
+  await store.close();
+});
+
 test("opening a view that fails at any read leaves no file open", async () => {
   const { memory, store } = await ownerAndView();
   const name = memory.list("/store/wal").find((entry) => entry.endsWith(".wal"));
