@@ -206,7 +206,13 @@ test("a refresh that fails leaves the view it had", async () => {
 
 test("a close during a refresh ends it as STORE_CLOSED and leaves no file open", async () => {
   const { store, view, vfs } = await ownerAndView();
+  const opened = vfs.openPaths.length;
   const refresh = view.refresh();
+  // It has begun, and has files open of its own.
+  for (let microtask = 0; vfs.openPaths.length === opened; microtask++) {
+    assert.ok(microtask < 100, "a refresh begins at once");
+    await Promise.resolve();
+  }
   const close = view.close();
   await refuses(refresh, "STORE_CLOSED");
   await close;
