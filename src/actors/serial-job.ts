@@ -26,29 +26,35 @@ type JobEvent<Reason, Value> =
   /** No further runs; answers `onStopped` when the running one has ended. */
   | { readonly type: "stop"; readonly onStopped: () => void };
 
-/** A running job machine, with plain methods around its events. */
+type JobActor<Reason extends string, Value> = Actor<ReturnType<typeof createJobMachine<Reason, Value>>>;
+
+/**
+ * A job machine, with plain methods around its events. Its first event starts it: most stores that are opened
+ * never ask for a collection, and opening one should not pay for it.
+ */
 export class SerialJob<Reason extends string, Value> {
-  readonly #actor: Actor<ReturnType<typeof createJobMachine<Reason, Value>>>;
+  readonly #run: (reason: Reason) => Promise<Value>;
+  readonly #onFailed: (error: StoreError) => void;
+  #started: JobActor<Reason, Value> | undefined;
 
   /** `run` does one piece of work for a reason; `onFailed` is told of every failure, also of automatic runs. */
   constructor(run: (reason: Reason) => Promise<Value>, onFailed: (error: StoreError) => void) {
-    this.#actor = createActor(createJobMachine(run, onFailed));
-    this.#actor.subscribe({ error: (error) => onFailed(toStoreError(error)) });
-    this.#actor.start();
+    this.#run = run;
+    this.#onFailed = onFailed;
   }
 
   get isRunning(): boolean {
-    return this.#actor.getSnapshot().matches("working");
+    return this.#started?.getSnapshot().matches("working") ?? false;
   }
 
   /** Runs once more unless a run is going on; nobody waits for it. */
   request(reason: Reason): void {
-    this.#actor.send({ type: "request", request: { reason } });
+    this.#actor().send({ type: "request", request: { reason } });
   }
 
   /** The answer of a run that begins after this call. */
   ask(reason: Reason): Promise<Value> {
-    return ask<JobEvent<Reason, Value>, Value>(this.#actor, (reply) => ({
+    return ask<JobEvent<Reason, Value>, Value>(this.#actor(), (reply) => ({
       type: "request",
       request: { reason, reply },
     }));
@@ -56,7 +62,15 @@ export class SerialJob<Reason extends string, Value> {
 
   /** Ends when the running piece and those already waited for are done; later requests are refused. */
   stop(): Promise<void> {
-    return new Promise((resolve) => this.#actor.send({ type: "stop", onStopped: resolve }));
+    return new Promise((resolve) => this.#actor().send({ type: "stop", onStopped: resolve }));
+  }
+
+  #actor(): JobActor<Reason, Value> {
+    if (this.#started !== undefined) return this.#started;
+    const actor = createActor(createJobMachine(this.#run, this.#onFailed));
+    actor.subscribe({ error: (error) => this.#onFailed(toStoreError(error)) });
+    this.#started = actor.start();
+    return this.#started;
   }
 }
 

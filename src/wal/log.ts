@@ -35,7 +35,7 @@ import { LogWriter } from "./writer.ts";
 export type { LogConfig, LogListener, LogProblem, LogRecovery, LogStart, LogStats, OnRecord, SyncPolicy };
 
 /** Inline there is no parallel reader to keep busy, and simulations open very many logs. */
-const INLINE_RING_BYTES = 256 * KIB;
+const INLINE_RING_BYTES = 64 * KIB;
 
 export interface Log {
   readonly lastLsn: Lsn;
