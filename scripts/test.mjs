@@ -2,6 +2,7 @@
 // finds none: `node --test` on Node 20 knows no globs and calls "nothing found" a pass.
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 
 const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
@@ -24,6 +25,8 @@ const run = spawnSync(
     "--test",
     "--test-reporter=spec",
     "--test-timeout=900000",
+    // Node leaves one processor to the runner, which only waits.
+    `--test-concurrency=${availableParallelism()}`,
     ...flags,
     ...files,
   ],
