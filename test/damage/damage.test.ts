@@ -26,7 +26,7 @@ import { HARMLESS, StoreMap } from "./store-map.ts";
 Error.stackTraceLimit = 0;
 
 /** Bits between two that are flipped: no divisor of a structure's size, so that every field is met. */
-const BIT_STEP = Number(process.env.VARVE_BIT_STEP ?? 2003);
+const BIT_STEP = Number(process.env.VARVE_BIT_STEP ?? 4001);
 
 class Fixture {
   readonly image: StoreImage;
@@ -74,8 +74,8 @@ class Fixture {
 /** Lengths at which something ends or begins, and some in between. */
 function lengthsOf(bytes: Uint8Array): number[] {
   const edges = [0, 1, 36, 47, 48, 63, 64, 65, 4095, 4096, 4097, 4184, 8191];
-  const ends = [-4097, -129, -65, -64, -63, -8, -1, 1, 8, 64, 4096].map((by) => bytes.length + by);
-  const spread = Array.from({ length: 5 }, (_, index) => Math.floor((bytes.length * index) / 5) + 3);
+  const ends = [-4097, -65, -64, -8, -1, 1, 64, 4096].map((by) => bytes.length + by);
+  const spread = Array.from({ length: 3 }, (_, index) => Math.floor((bytes.length * index) / 3) + 3);
   return [...new Set([...edges, ...ends, ...spread])].filter((length) => length >= 0);
 }
 
@@ -125,8 +125,8 @@ for (const closed of [false, true]) {
       const seen = await given.checkAll(
         given.paths.flatMap((path) => [...bitFlips(map, images, path, stepOf(images.bytes(path)))]),
       );
-      assert.ok(seen.harmless > 10 && seen["store refused"] > 10, JSON.stringify(seen));
-      assert.ok(closed || seen["sessions refused"] > 10, JSON.stringify(seen));
+      assert.ok(seen.harmless > 5 && seen["store refused"] > 5, JSON.stringify(seen));
+      assert.ok(closed || seen["sessions refused"] > 5, JSON.stringify(seen));
     });
 
     it("is told the same of a bit by the short cuts of the long run", async () => {
@@ -134,8 +134,8 @@ for (const closed of [false, true]) {
       const bits = await EveryBit.make(images.fork());
       for (const path of given.paths) {
         const { length } = images.bytes(path);
-        for (const from of [0, Math.floor(length / 3), length - 2]) {
-          const { wrong } = await bits.flip(path, from, from + 2);
+        for (const from of [0, Math.floor(length / 3)]) {
+          const { wrong } = await bits.flip(path, from, from + 1);
           assert.deepEqual(wrong, [], map.kindOf(path));
         }
       }
@@ -212,12 +212,12 @@ for (const closed of [false, true]) {
 
 /** Small files bit by bit where that is cheap; of the zeros of large ones a few. */
 function stepOf(bytes: Uint8Array): number {
-  if (bytes.length < 200) return 17;
+  if (bytes.length < 200) return 37;
   return bytes.length > 60_000 ? 8 * BIT_STEP : BIT_STEP;
 }
 
 /** Of the blocks of a segment's empty part some are enough. */
 function* thin(damages: Iterable<Damage>, bytes: Uint8Array): Generator<Damage> {
   let count = 0;
-  for (const damage of damages) if (bytes.length < 60_000 || count++ < 30 || count % 16 === 0) yield damage;
+  for (const damage of damages) if (bytes.length < 60_000 || count++ < 16 || count % 24 === 0) yield damage;
 }
