@@ -39,7 +39,7 @@ export const EXPECTED: Readonly<Record<string, number>> = {
   BLOB_MISSING: 20,
   SESSION_DELETED: 20,
   COMMIT_OUTCOME_UNKNOWN: 20,
-  STORE_POISONED: 20,
+  STORE_POISONED: 60,
   STORE_CLOSED: 20,
   STORE_BUSY: 40,
   STORE_FULL: 100,
@@ -61,6 +61,7 @@ export const EXPECTED: Readonly<Record<string, number>> = {
   "disk was full": 20,
   "disk was slow": 20,
   "clock jumped": 20,
+  "manifest rotted": 20,
 };
 
 /** Features that a run of `seeds` seeds shows too rarely. */

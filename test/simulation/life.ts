@@ -21,6 +21,7 @@ import type { VfsOperation } from "../../src/vfs/io-error.ts";
 import type { Coverage } from "./coverage.ts";
 import { Host } from "./host.ts";
 import { HostMind, type Notebook } from "./host-mind.ts";
+import { rotNewestManifest } from "./rot.ts";
 import type { Settings } from "./settings.ts";
 
 export const ROOT = "/disk/store";
@@ -70,13 +71,22 @@ export class Life {
   readonly #process: Process;
   readonly #random: Random;
   readonly #troubled: boolean;
+  readonly #isRotten: boolean;
+  #lockIsFree = false;
   #isOver = false;
   #views = 0;
+  #broken: string | undefined;
 
   constructor(world: World, number: number) {
     this.#world = world;
     this.#process = world.machine.start("owner");
     this.#random = world.machine.random(`life ${number}`);
+    this.#isRotten =
+      world.settings.rot > 0 &&
+      this.#random.chance(world.settings.rot) &&
+      rotNewestManifest(world.machine, ROOT, this.#random);
+    if (this.#isRotten) world.coverage.add("manifest rotted");
+    this.#process.onOperation = (operation, path) => this.#checkLock(operation, path);
     this.#troubled = this.#arrangeTrouble();
   }
 
@@ -233,6 +243,7 @@ export class Life {
   }
 
   async #openView(): Promise<ReadOnlyStore | undefined> {
+    if (!this.#process.isAlive) return undefined;
     const { history, machine } = this.#world;
     const reader = machine.start(`reader${this.#views++}-`);
     try {
@@ -250,8 +261,8 @@ export class Life {
   }
 
   async #openSecond(): Promise<void> {
-    // A store that is being closed may have freed its lock.
-    if (this.#isOver) return;
+    // A store that is being closed may have freed its lock, and a dead process opens nothing.
+    if (this.#isOver || !this.#process.isAlive) return;
     const { history, machine, coverage } = this.#world;
     const second = machine.start("second");
     const { vfs, clock, randomBytes } = second;
@@ -262,6 +273,7 @@ export class Life {
 
   #onEvent(event: StoreEvent): void {
     const { coverage, machine } = this.#world;
+    if (!this.#process.isAlive) return;
     coverage.add(`event: ${event.type}`);
     machine.trace.add(`event ${event.type}`);
     if (event.type === "poisoned") this.#process.later(0, "poisoned", () => this.#end());
@@ -301,6 +313,15 @@ export class Life {
     return troubled;
   }
 
+  /** The lock is freed last of all: nothing else is open then, and nothing is done to the files afterwards. */
+  #checkLock(operation: VfsOperation, path: string): void {
+    if (this.#lockIsFree) this.#broken ??= `${operation} of ${path} after the lock was freed`;
+    if (operation !== "close" || path !== `${ROOT}/format`) return;
+    this.#lockIsFree = true;
+    const { openFiles } = this.#process;
+    if (openFiles > 1) this.#broken ??= `the lock was freed while ${openFiles - 1} files were open`;
+  }
+
   #injectFault(): void {
     const random = this.#random;
     const [operation, errnos] = random.pickAny(FAULTS) ?? ["write", ["EIO"]];
@@ -330,6 +351,7 @@ export class Life {
     const isRemounted = process.firedFaults.some(isBeyondUs);
     process.retire();
     machine.isFull = false;
+    if (this.#broken !== undefined) throw new SimulationError(this.#broken);
     if (!isRemounted) return;
     machine.cutPower();
     history.ended("powerCut");

@@ -61,6 +61,8 @@ export interface Settings {
   readonly fullDisk: number;
   readonly slowDisk: number;
   readonly clockJump: number;
+  /** How often a bit of the newest manifest turns over between two lives. */
+  readonly rot: number;
 }
 
 const BASE: Readonly<Record<Action, number>> = {
@@ -123,6 +125,7 @@ export function drawSettings(random: Random): Settings {
     fullDisk: random.chance(0.15) ? 0.4 : 0,
     slowDisk: random.chance(0.15) ? 0.5 : 0,
     clockJump: random.chance(0.15) ? 0.5 : 0,
+    rot: random.chance(0.2) ? 0.4 : 0,
   };
 }
 

@@ -48,7 +48,7 @@ async function run(world: World): Promise<void> {
     history.ended(how);
   };
   for (let number = 0; number < settings.lives; number++) await new Life(world, number).live();
-  const quiet = { ...settings, faults: 0, fullDisk: 0, slowDisk: 0, clockJump: 0 };
+  const quiet = { ...settings, faults: 0, fullDisk: 0, slowDisk: 0, clockJump: 0, rot: 0 };
   for (const number of [1, 2]) await lookAtEverything({ ...world, settings: quiet }, number);
 }
 

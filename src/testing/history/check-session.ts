@@ -38,7 +38,10 @@ export class SessionCheck {
 
   opened(facts: StoreFacts): void {
     this.#lossy = facts.sync !== "always";
-    for (const timeline of this.#timelines) timeline.solid = timeline.last;
+    for (const timeline of this.#timelines) {
+      timeline.solid = timeline.last;
+      timeline.provenForViews = undefined;
+    }
   }
 
   ended(how: Ending): void {
@@ -47,6 +50,8 @@ export class SessionCheck {
     const next: Timeline[] = [];
     for (const timeline of this.#timelines) {
       const first = mayForget ? timeline.solid : timeline.mustSurvive;
+      // What survived counts for others once the next owner has written it again; a power cut may take TAIL, too.
+      timeline.provenForViews = how === "powerCut" ? 0 : first;
       if (first === timeline.last) next.push(timeline);
       else for (let index = first; index <= timeline.last; index++) next.push(timeline.branch(index));
     }
@@ -97,12 +102,16 @@ export class SessionCheck {
 
   /**
    * A view was opened or refreshed by this call. Beside an owner whose policy promises less than power loss it
-   * shows what was synced: it cannot tell what is only acknowledged from what a crash left half written.
+   * shows what was synced: it cannot tell what is only acknowledged from what a crash left half written. The
+   * same holds for what a crash left, until the next owner has taken it up.
    */
   viewed(id: number, view: number): void {
     for (const timeline of this.#timelines) {
       const { low, high } = momentOf(timeline, { id, view: undefined });
-      timeline.moments.set(view, { low: this.#lossy ? Math.min(low, timeline.solid) : low, high });
+      timeline.moments.set(view, {
+        low: Math.min(low, this.#lossy ? timeline.solid : low, timeline.provenForViews ?? low),
+        high,
+      });
       timeline.lows.delete(id);
     }
   }

@@ -30,7 +30,7 @@ export function recordStore(history: History, store: Store, facts: Partial<Store
 /** Tries to open the store once more, which must be refused while it has an owner. */
 export async function recordSecondOpen(history: History, open: () => Promise<Store>): Promise<void> {
   const { owner } = history;
-  const pen = new Pen(history, () => history.owner === owner);
+  const pen = new Pen(history, () => owner > 0 && history.owner === owner);
   try {
     const second = await follow(pen, { call: { kind: "secondOpen" } }, open, () => DONE);
     await second.close();

@@ -27,6 +27,8 @@ export class Timeline {
   mustSurvive = 0;
   /** What survives a power cut although the sync policy promises less than the answers did. */
   solid = 0;
+  /** What a view taken while the store has no owner shows at least; undefined while it has one. */
+  provenForViews: number | undefined;
   /** State each call in flight rests on, and the floor when each read in flight began. */
   readonly rests = new Map<number, number>();
   readonly lows = new Map<number, number>();
@@ -84,6 +86,7 @@ export class Timeline {
     const branch = new Timeline(this, copied, this.#receipts.slice(0, state.receiptCount));
     branch.floor = Math.min(this.floor, index);
     branch.mustSurvive = Math.min(this.mustSurvive, index);
+    branch.provenForViews = this.provenForViews;
     branch.solid = Math.min(this.solid, index);
     for (const [id, rest] of this.rests) branch.rests.set(id, Math.min(rest, index));
     for (const [id, low] of this.lows) branch.lows.set(id, low);

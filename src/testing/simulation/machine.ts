@@ -65,6 +65,11 @@ export class Machine {
     this.scheduler.onEvent = ({ at, label }) => this.trace.add(`${at.toFixed(4)} ${label}`);
   }
 
+  /** The files as the operating system has them, for whoever wants to harm them while no process runs. */
+  get files(): MemoryVfs {
+    return this.#files;
+  }
+
   /** A stream of chance of that name. */
   random(name: string): Random {
     return Random.stream(this.seed, name);
@@ -110,6 +115,8 @@ export class Process {
   readonly clock: Clock;
   /** Bytes for `StoreOptions.random`. */
   readonly randomBytes: (count: number) => Uint8Array;
+  /** Told of every operation before it happens; what it throws, the operation throws. */
+  onOperation: ((operation: VfsOperation, path: string) => void) | undefined;
   readonly #machine: Machine;
   readonly #faulty: FaultyVfs;
   readonly #files: ProcessFiles;
@@ -219,6 +226,7 @@ export class Process {
       else this.#machine.cutPower();
     }
     if (!this.#alive) throw new Error(`process ${this.name} is dead; no ${operation} of ${path}`);
+    this.onOperation?.(operation, path);
     this.#machine.spend(operation);
   }
 }

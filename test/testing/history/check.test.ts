@@ -392,6 +392,25 @@ test("a view shows its moment: nothing older, nothing newer, whatever its owner 
   breaks(view(two.seen), /before it is durable/, /write 2 of the session, 1 had begun/);
 });
 
+test("a view between two owners may lack what a crash left, until the next owner has taken it up", () => {
+  const between = (seen: SessionSeen | undefined, owner: "none" | "next"): Story => {
+    const story = new Story();
+    story.sends(one.commit);
+    story.history.ended("killed");
+    if (owner === "next") story.history.opened();
+    story.asks({ kind: "view", view: 0 }, DONE, "");
+    const read = { kind: "load", scope: "fullGraph", leaf: undefined, view: 0 } as const;
+    story.asks(read, { kind: "session", session: seen });
+    if (owner === "none") story.history.opened();
+    story.reads(one.seen);
+    return story;
+  };
+  holds(between(undefined, "none"));
+  holds(between(one.seen, "none"));
+  holds(between(one.seen, "next"));
+  breaks(between(undefined, "next"), /never appears later/, /ruled out before/);
+});
+
 test("damage is named unless the test makes it itself", () => {
   const story = new Story();
   const error = storeError("CORRUPT", { file: "f" }, "f is damaged");
