@@ -157,7 +157,7 @@ export class SessionCheck {
   lastCommitAt(id: number): number | undefined {
     const [timeline, ...others] = this.#timelines;
     if (timeline === undefined || others.length > 0) return undefined;
-    const first = timeline.at(timeline.lows.get(id) ?? timeline.floor);
+    const first = timeline.at(timeline.lows.get(id) ?? 0);
     return first.commitId === timeline.at(timeline.last).commitId ? first.commitId : undefined;
   }
 
@@ -258,5 +258,6 @@ const NOTHING_YET: Moment = { low: 0, high: 0 };
 
 function momentOf(timeline: Timeline, { id, view }: Pick<Look, "id" | "view">): Moment {
   if (view !== undefined) return timeline.moments.get(view) ?? NOTHING_YET;
-  return { low: timeline.lows.get(id) ?? timeline.floor, high: timeline.last };
+  // A call that began before the session was first heard of may show it as it was then: unused.
+  return { low: timeline.lows.get(id) ?? 0, high: timeline.last };
 }
