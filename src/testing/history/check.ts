@@ -7,7 +7,16 @@
 
 import { BlobCheck } from "./blob-check.ts";
 import { SessionCheck } from "./check-session.ts";
-import type { Answer, Call, HistoryEvent, ReadCall, StoreFacts, Violation, WriteCall } from "./events.ts";
+import {
+  type Answer,
+  type Call,
+  endsWith,
+  type HistoryEvent,
+  type ReadCall,
+  type StoreFacts,
+  type Violation,
+  type WriteCall,
+} from "./events.ts";
 import { isWithoutEffect, RULES } from "./judge.ts";
 import { LogCheck } from "./log-check.ts";
 
@@ -63,7 +72,7 @@ class StoreCheck {
       case "ended":
         this.#log.ended(this.#facts.sync !== "always" && event.how === "powerCut");
         for (const session of this.#sessions.values()) session.ended(event.how);
-        this.#invoked.clear();
+        for (const [id, { call }] of this.#invoked) if (endsWith(event.how, call)) this.#invoked.delete(id);
         return;
       case "log":
         return this.#report(RULES.log, this.#log.seen(this.#now, event.lastLsn, event.durableLsn));

@@ -168,3 +168,8 @@ export interface Violation {
   readonly sessionId: string | undefined;
   readonly message: string;
 }
+
+/** Whether a call that is in flight when the owner ends is never answered: those of views are, unless power fails. */
+export function endsWith(how: Ending, call: Call): boolean {
+  return how === "powerCut" || !("view" in call) || call.view === undefined;
+}

@@ -3,12 +3,21 @@
  * Tests that run a store use `recordStore`; tests that learn of calls from elsewhere (another process, a
  * crash image) write the events themselves. `check` says which promises were broken.
  *
- * 1. What answers after the end of its owner is not recorded: the process that would have seen it is gone.
+ * 1. What answers after the end of its owner is not recorded: the process that would have seen it is gone. A
+ *    view lives in another process, which only a power cut ends too.
  */
 import { isStoreError, toStoreError } from "../../errors.ts";
 import { type CheckOptions, checkHistory } from "./check.ts";
 import { describeViolation } from "./describe.ts";
-import type { Call, Ending, HistoryEvent, StoreFacts, Value, Violation } from "./events.ts";
+import {
+  type Call,
+  type Ending,
+  endsWith,
+  type HistoryEvent,
+  type StoreFacts,
+  type Value,
+  type Violation,
+} from "./events.ts";
 
 export interface HistoryOptions {
   /** Time of events, for people; checks rest on their order. */
@@ -26,7 +35,7 @@ export class History {
   #nextId: number;
   #views = 0;
   /** Calls that are not answered yet. */
-  #open = new Set<number>();
+  #open = new Map<number, Call>();
   #owners = 0;
   #hasOwner = false;
 
@@ -36,9 +45,9 @@ export class History {
     this.events = [...(options.events ?? [])];
     this.#nextId = this.events.length;
     for (const event of this.events) {
-      if (event.type === "invoked") this.#open.add(event.id);
+      if (event.type === "invoked") this.#open.set(event.id, event.call);
       else if (event.type === "answered") this.#open.delete(event.id);
-      else if (event.type === "ended") this.#open.clear();
+      else if (event.type === "ended") this.#forget(event.how);
       if (event.type === "opened") this.#owners++;
       if (event.type === "opened" || event.type === "ended") this.#hasOwner = event.type === "opened";
     }
@@ -63,8 +72,12 @@ export class History {
 
   ended(how: Ending): void {
     this.#hasOwner = false;
-    this.#open.clear();
+    this.#forget(how);
     this.#add({ type: "ended", at: this.#now(), how });
+  }
+
+  #forget(how: Ending): void {
+    for (const [id, call] of this.#open) if (endsWith(how, call)) this.#open.delete(id);
   }
 
   /** Numbers of `stats().log`. */
@@ -76,7 +89,7 @@ export class History {
   /** Call it before the store is called. Answers the id of the call. */
   invoked(sessionId: string, call: Call): number {
     const id = this.#nextId++;
-    this.#open.add(id);
+    this.#open.set(id, call);
     this.#add({ type: "invoked", at: this.#now(), id, sessionId, call });
     return id;
   }
