@@ -6,9 +6,17 @@
  * `--list` only writes the table, proving nothing.
  * `--only <text>` takes the entries whose rule, section or test contains the text, and compares no table.
  */
-import { spawn } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { readFileSync, writeFileSync } from "node:fs";
+import {
+  brokenMs,
+  drawsCases,
+  hung,
+  runTests,
+  type TestRun,
+  tail,
+  UNBROKEN_MS,
+} from "./planted/run-tests.ts";
+import { inTurn, type Workshop, withWorkshops } from "./planted/workshop.ts";
 import {
   checkEntries,
   isUpToDate,
@@ -18,104 +26,9 @@ import {
   type Rule,
   TABLE,
 } from "./rules/entries.ts";
-import { Workshop } from "./rules/workshop.ts";
 
 /** Tests at a time: many wait for a disk or a child, so one more than two cores. */
 const AT_ONCE = 3;
-/** Milliseconds that a file's tests may take unbroken, on a busy machine. */
-const UNBROKEN_MS = 600_000;
-/**
- * A break may also make a test hang; that is met too. How long it may take then: this many times what the
- * file's tests took unbroken, and at least so many milliseconds.
- */
-const BROKEN_FACTOR = 5;
-const BROKEN_MS = 30_000;
-/** Milliseconds behind the runner's own time-out after which it is ended by force, worker threads and all. */
-const GRACE_MS = 10_000;
-
-interface TestRun {
-  /** Names of tests that passed, failed, and said that this machine cannot do them. */
-  readonly passed: ReadonlySet<string>;
-  readonly failed: ReadonlySet<string>;
-  readonly skipped: ReadonlySet<string>;
-  readonly output: string;
-}
-
-/** Whether a test file, or a test module it imports, draws its cases with fast-check. */
-function drawsCases(file: string, seen = new Set<string>()): boolean {
-  if (seen.has(file) || !existsSync(file)) return false;
-  seen.add(file);
-  const text = readFileSync(file, "utf8");
-  if (text.includes('from "fast-check"')) return true;
-  const imports = [...text.matchAll(/from "(\.[^"]+)"/g)].map(([, target = ""]) =>
-    join(dirname(file), target),
-  );
-  return imports.some((target) => target.startsWith("test") && drawsCases(target, seen));
-}
-
-/**
- * Runs the named tests of one file and answers how each ended, by node's TAP report. Counterexamples are not
- * shrunk: that one was found is enough.
- */
-async function runTests(
-  root: string,
-  file: string,
-  names: readonly string[],
-  timeoutMs: number,
-): Promise<TestRun> {
-  const patterns = names.map((name) => `--test-name-pattern=${escapePattern(name)}`);
-  const child = spawn(
-    process.execPath,
-    [
-      "--import",
-      "tsx",
-      ...(drawsCases(file) ? ["--import", "./scripts/rules/no-shrinking.mjs"] : []),
-      "--test",
-      "--test-reporter=tap",
-      `--test-timeout=${timeoutMs}`,
-      ...patterns,
-      file,
-    ],
-    { cwd: root, stdio: ["ignore", "pipe", "pipe"], detached: true, env: environment() },
-  );
-  let output = "";
-  child.stdout.on("data", (chunk: Buffer) => {
-    output += chunk.toString();
-  });
-  child.stderr.on("data", (chunk: Buffer) => {
-    output += chunk.toString();
-  });
-  // The whole group: the test file is a child of the runner.
-  const timer = setTimeout(
-    () => child.pid !== undefined && process.kill(-child.pid, "SIGKILL"),
-    timeoutMs + GRACE_MS,
-  );
-  await new Promise((settle) => child.on("close", settle));
-  clearTimeout(timer);
-  return { ...readTap(output), output };
-}
-
-/** A test run inside a test run would report to its parent instead of to us. */
-function environment(): NodeJS.ProcessEnv {
-  const { NODE_TEST_CONTEXT: _parent, ...rest } = process.env;
-  return rest;
-}
-
-function readTap(output: string): { passed: Set<string>; failed: Set<string>; skipped: Set<string> } {
-  const passed = new Set<string>();
-  const skipped = new Set<string>();
-  const failed = new Set<string>();
-  for (const match of output.matchAll(/^\s*(not ok|ok) \d+ - (.*?)(?: # (SKIP|TODO|CANCELLED).*)?$/gm)) {
-    const [, verdict, name = "", directive] = match;
-    const ended = directive === "SKIP" ? skipped : verdict === "ok" ? passed : failed;
-    ended.add(name.replace(/\\([\\#])/g, "$1"));
-  }
-  return { passed, failed, skipped };
-}
-
-function escapePattern(text: string): string {
-  return text.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");
-}
 
 /** What whole files did without a break. */
 interface Unbroken {
@@ -135,7 +48,12 @@ async function runUnbroken(workshops: readonly Workshop[], rules: readonly Rule[
   await inTurn(workshops, [...byFile], async (workshop, [file, entries]) => {
     const started = performance.now();
     const names = new Set(entries.map(({ test }) => test.name));
-    const run = await runTests(workshop.root, file, [...names], UNBROKEN_MS);
+    const run = await runTests(workshop, {
+      file,
+      names: [...names],
+      timeoutMs: UNBROKEN_MS,
+      until: "end",
+    });
     tookMs.set(file, performance.now() - started);
     console.log(`unbroken ${secondsSince(started)} s  ${file}`);
     for (const name of names) {
@@ -160,7 +78,7 @@ async function findSurvivors(
   const queue = provable.toSorted((a, b) => took(b) - took(a));
   await inTurn(workshops, queue, async (workshop, rule) => {
     const started = performance.now();
-    const run = await meet(workshop, rule, Math.ceil(BROKEN_MS + BROKEN_FACTOR * took(rule)));
+    const run = await meet(workshop, rule, brokenMs(took(rule)));
     const seconds = secondsSince(started);
     if (run === "met") console.log(`met      ${seconds} s  ${rule.section}: ${rule.rule}`);
     else {
@@ -183,7 +101,7 @@ async function meet(workshop: Workshop, rule: Rule, timeoutMs: number): Promise<
     // Some tests draw random histories: a break gets a second chance to be met.
     const chances = drawsCases(file) ? 2 : 1;
     for (let chance = 1; ; chance++) {
-      const run = await runTests(workshop.root, file, [name], timeoutMs);
+      const run = await runTests(workshop, { file, names: [name], timeoutMs, until: "end" });
       // A break that keeps the file from loading or ends its process proves nothing about the test, unless the
       // run was ended for hanging.
       if (run.failed.has(name) || (!run.passed.has(name) && hung(run))) return "met";
@@ -194,28 +112,6 @@ async function meet(workshop: Workshop, rule: Rule, timeoutMs: number): Promise<
   }
 }
 
-/** Nothing was reported at all, or the file ran out of time: the break made it hang. */
-function hung({ output }: TestRun): boolean {
-  return !/^\s*(not )?ok /m.test(output) || output.includes("failureType: 'testTimeoutFailure'");
-}
-
-function tail(output: string): string {
-  return output.split("\n").slice(-40).join("\n");
-}
-
-/** Every item once, each workshop taking the next. */
-async function inTurn<Item>(
-  workshops: readonly Workshop[],
-  items: readonly Item[],
-  work: (workshop: Workshop, item: Item) => Promise<void>,
-): Promise<void> {
-  const queue = [...items];
-  const takers = workshops.map(async (workshop) => {
-    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(workshop, item);
-  });
-  await Promise.all(takers);
-}
-
 function option(name: string): string | undefined {
   const at = process.argv.indexOf(name);
   return at === -1 ? undefined : process.argv[at + 1];
@@ -223,16 +119,11 @@ function option(name: string): string | undefined {
 
 /** What is wrong: tests that do not hold without a break, or breaks that no test met. */
 async function prove(rules: readonly Rule[]): Promise<string[]> {
-  const first = new Workshop(".");
-  const workshops = [first];
-  while (workshops.length < AT_ONCE) workshops.push(new Workshop(first.root));
-  try {
+  return await withWorkshops(AT_ONCE, async (workshops) => {
     const unbroken = await runUnbroken(workshops, rules);
     const survivors = await findSurvivors(workshops, unbroken);
     return [...unbroken.problems, ...survivors.map(({ rule }) => `no test met the break of "${rule}"`)];
-  } finally {
-    for (const workshop of workshops) workshop.remove();
-  }
+  });
 }
 
 async function main(): Promise<number> {

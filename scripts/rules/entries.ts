@@ -5,13 +5,14 @@
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { type Break, cell, changeCell, checkBreak, repeated } from "../planted/break.ts";
 
 export interface Rule {
   readonly rule: string;
   /** Where the rule is written, e.g. "contract 3". */
   readonly section: string;
   readonly test: { readonly file: string; readonly name: string };
-  readonly break: { readonly file: string; readonly find: string; readonly replace: string };
+  readonly break: Break;
 }
 
 const RULES_FOLDER = "test/rules";
@@ -23,16 +24,9 @@ export function loadRules(): Rule[] {
 
 /** Everything wrong with the entries themselves, before anything is run. */
 export function checkEntries(rules: readonly Rule[]): string[] {
-  const problems: string[] = [];
-  const seen = new Set<string>();
+  const problems = repeated(rules.map(({ rule }) => rule)).map((rule) => `two entries for "${rule}"`);
   for (const { rule, test, break: planted } of rules) {
-    if (seen.has(rule)) problems.push(`two entries for "${rule}"`);
-    seen.add(rule);
-    const count = readFileSync(planted.file, "utf8").split(planted.find).length - 1;
-    if (count !== 1) problems.push(`"${rule}": its line occurs ${count} times in ${planted.file}, not once`);
-    if (planted.find === planted.replace) problems.push(`"${rule}": the break changes nothing`);
-    if (!planted.file.startsWith("src/"))
-      problems.push(`"${rule}": breaks ${planted.file}, which is not in src/`);
+    problems.push(...checkBreak(rule, planted));
     if (!test.file.startsWith("test/")) problems.push(`"${rule}": ${test.file} is not in test/`);
   }
   return problems;
@@ -60,11 +54,7 @@ export function isUpToDate(table: string, rules: readonly Rule[]): boolean {
 }
 
 function row({ rule, section, test, break: planted }: Rule): string {
-  const change =
-    planted.replace.trim() === ""
-      ? `remove ${code(planted.find)}`
-      : `${code(planted.find)} → ${code(planted.replace)}`;
-  return `| ${cell(rule)} | ${cell(section)} | ${cell(test.name)} (\`${test.file}\`) | \`${planted.file}\`: ${change} |`;
+  return `| ${cell(rule)} | ${cell(section)} | ${cell(test.name)} (\`${test.file}\`) | ${changeCell(planted)} |`;
 }
 
 function document(rows: readonly string[]): string {
@@ -79,12 +69,4 @@ entry was written. CI plants every break again and fails if one survives (\`npm 
 |---|---|---|---|---|
 ${rows.join("\n")}
 `;
-}
-
-function code(text: string): string {
-  return `\`${cell(text.replaceAll("`", "ˋ"))}\``;
-}
-
-function cell(text: string): string {
-  return text.replace(/\s+/g, " ").trim().replaceAll("|", "\\|");
 }

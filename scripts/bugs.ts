@@ -1,0 +1,149 @@
+/**
+ * Planted bugs: proves that the suites that crash, break and race a store would see a real defect. For every
+ * entry of `test/bugs.json` one change is made in a copy of `src/`, and the whole suite it names is run, which
+ * does not know which bug is on, or whether any is. It must fail; without a bug it must pass. Where
+ * `scripts/rules.ts` proves of one test that it holds one rule, this proves of a suite that it finds what it was
+ * not told. It deliberately changes nothing in the working tree but `docs/planted-bugs.md` (with `--write`).
+ *
+ * `--only <text>` takes the bugs whose name or suite contains the text, and compares no table.
+ * `--planted-only` leaves out the runs without a bug, where `npm test` makes them as well.
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import { type Bug, type Catch, checkBugs, isUpToDate, loadBugs, TABLE, table } from "./bugs/entries.ts";
+import { brokenMs, runTests, tail, UNBROKEN_MS } from "./planted/run-tests.ts";
+import { inTurn, type Workshop, withWorkshops } from "./planted/workshop.ts";
+
+/** Suites at a time: most keep a core busy. */
+const AT_ONCE = 2;
+/** Milliseconds that a suite takes without a bug, where that was not measured. */
+const BELIEVED_MS = 60_000;
+/** Its tests mount file systems and end child processes themselves: not to be ended in the middle. */
+const RUN_TO_THE_END = "test/store/torture.test.ts";
+
+interface Suite {
+  readonly file: string;
+  readonly tookMs: number;
+}
+
+interface Outcome {
+  readonly problems: readonly string[];
+  readonly caught: readonly Catch[];
+}
+
+/** The suites without a bug. What is wrong with one is a problem; its bugs are then not tried. */
+async function runSound(
+  workshops: readonly Workshop[],
+  files: readonly string[],
+): Promise<{ suites: Map<string, Suite>; problems: string[] }> {
+  const suites = new Map<string, Suite>();
+  const problems: string[] = [];
+  await inTurn(workshops, files, async (workshop, file) => {
+    const started = performance.now();
+    const run = await runTests(workshop, { file, timeoutMs: UNBROKEN_MS, until: "end" });
+    const tookMs = performance.now() - started;
+    console.log(`sound    ${seconds(tookMs)} s  ${file}`);
+    if (run.failed.size > 0 || run.passed.size + run.skipped.size === 0)
+      problems.push(`${file} fails without any bug\n${tail(run.output)}`);
+    else suites.set(file, { file, tookMs });
+  });
+  return { suites, problems };
+}
+
+/** `npm test` says so. */
+function believeSound(files: readonly string[]): { suites: Map<string, Suite>; problems: string[] } {
+  const suite = (file: string): Suite => ({ file, tookMs: BELIEVED_MS });
+  return { suites: new Map(files.map((file) => [file, suite(file)])), problems: [] };
+}
+
+async function plantAll(
+  workshops: readonly Workshop[],
+  bugs: readonly Bug[],
+  isSoundKnown: boolean,
+): Promise<Outcome> {
+  const files = [...new Set(bugs.map(({ suite }) => suite))];
+  const { suites, problems } = isSoundKnown ? believeSound(files) : await runSound(workshops, files);
+  const caught: Catch[] = [];
+  // The long ones first, so that no workshop is left alone with one at the end.
+  const took = ({ suite }: Bug): number => suites.get(suite)?.tookMs ?? 0;
+  const queue = bugs.toSorted((a, b) => took(b) - took(a));
+  await inTurn(workshops, queue, async (workshop, bug) => {
+    const suite = suites.get(bug.suite);
+    if (suite === undefined) return;
+    const started = performance.now();
+    const found = await catchIn(workshop, bug, suite);
+    const after = seconds(performance.now() - started);
+    if ("test" in found) {
+      caught.push(found);
+      console.log(`caught   ${after} s  ${bug.name}: "${found.test}"`);
+    } else if (found.skipped.size > 0) {
+      console.log(
+        `skipped  ${after} s  ${bug.name}: this machine cannot do ${[...found.skipped].join(", ")}`,
+      );
+    } else {
+      problems.push(`${bug.suite} does not catch "${bug.name}"`);
+      console.log(`SURVIVED ${after} s  ${bug.name}\n${found.output}`);
+    }
+  });
+  return { problems, caught };
+}
+
+/** A bug that no test met, with the tests that this machine cannot do: it may hide behind them. */
+interface Missed {
+  readonly output: string;
+  readonly skipped: ReadonlySet<string>;
+}
+
+/** The first test of the suite that fails, or what the suite said instead. */
+async function catchIn(workshop: Workshop, bug: Bug, { file, tookMs }: Suite): Promise<Catch | Missed> {
+  const mend = workshop.plant(bug.break);
+  try {
+    const until = file === RUN_TO_THE_END ? "end" : "first failure";
+    const run = await runTests(workshop, { file, timeoutMs: brokenMs(tookMs), until });
+    // A bug that keeps the suite from loading, which then fails under its own name, proves nothing about it.
+    const [test] = [...run.failed].filter((name) => !name.endsWith(".test.ts"));
+    return test === undefined ? { output: tail(run.output), skipped: run.skipped } : { bug, test };
+  } finally {
+    mend();
+  }
+}
+
+function seconds(ms: number): string {
+  return (ms / 1000).toFixed(1).padStart(6);
+}
+
+function option(name: string): string | undefined {
+  const at = process.argv.indexOf(name);
+  return at === -1 ? undefined : process.argv[at + 1];
+}
+
+function report(problems: readonly string[]): number {
+  for (const problem of problems) console.error(problem);
+  return problems.length === 0 ? 0 : 1;
+}
+
+async function main(): Promise<number> {
+  const all = loadBugs();
+  const only = option("--only");
+  const bugs = only === undefined ? all : all.filter(({ name, suite }) => `${name} ${suite}`.includes(only));
+  if (bugs.length === 0) return report([`no bug has "${only}" in its name or suite`]);
+  const wrong = checkBugs(bugs);
+  if (wrong.length > 0) return report(wrong);
+  const isSoundKnown = process.argv.includes("--planted-only");
+  const { problems, caught } = await withWorkshops(AT_ONCE, (workshops) =>
+    plantAll(workshops, bugs, isSoundKnown),
+  );
+  if (problems.length > 0) return report(problems);
+  console.log(`${caught.length} of ${bugs.length} bugs caught`);
+  if (only !== undefined) return 0;
+  if (process.argv.includes("--write")) {
+    if (caught.length < all.length)
+      return report([`a table needs every bug caught; ${TABLE} stays as it was`]);
+    writeFileSync(TABLE, table(all, caught));
+    return 0;
+  }
+  return isUpToDate(readFileSync(TABLE, "utf8"), all)
+    ? 0
+    : report([`${TABLE} is stale: npm run bugs -- --write`]);
+}
+
+process.exitCode = await main();
