@@ -39,7 +39,7 @@ async function runSound(
   const problems: string[] = [];
   await inTurn(workshops, files, async (workshop, file) => {
     const started = performance.now();
-    const run = await runTests(workshop, { file, timeoutMs: UNBROKEN_MS, until: "end" });
+    const run = await runTests(workshop, { file, timeoutMs: UNBROKEN_MS, form: "source", until: "end" });
     const tookMs = performance.now() - started;
     console.log(`sound    ${seconds(tookMs)} s  ${file}`);
     if (run.failed.size > 0 || run.passed.size + run.skipped.size === 0)
@@ -98,7 +98,7 @@ async function catchIn(workshop: Workshop, bug: Bug, { file, tookMs }: Suite): P
   const mend = workshop.plant(bug.break);
   try {
     const until = file === RUN_TO_THE_END ? "end" : "first failure";
-    const run = await runTests(workshop, { file, timeoutMs: brokenMs(tookMs), until });
+    const run = await runTests(workshop, { file, timeoutMs: brokenMs(tookMs), form: "source", until });
     // A bug that keeps the suite from loading, which then fails under its own name, proves nothing about it.
     const [test] = [...run.failed].filter((name) => !name.endsWith(".test.ts"));
     return test === undefined ? { output: tail(run.output), skipped: run.skipped } : { bug, test };
@@ -129,7 +129,7 @@ async function main(): Promise<number> {
   const wrong = checkBugs(bugs);
   if (wrong.length > 0) return report(wrong);
   const isSoundKnown = process.argv.includes("--planted-only");
-  const { problems, caught } = await withWorkshops(AT_ONCE, (workshops) =>
+  const { problems, caught } = await withWorkshops(AT_ONCE, "source", (workshops) =>
     plantAll(workshops, bugs, isSoundKnown),
   );
   if (problems.length > 0) return report(problems);

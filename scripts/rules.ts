@@ -7,15 +7,7 @@
  * `--only <text>` takes the entries whose rule, section or test contains the text, and compares no table.
  */
 import { readFileSync, writeFileSync } from "node:fs";
-import {
-  brokenMs,
-  drawsCases,
-  hung,
-  runTests,
-  type TestRun,
-  tail,
-  UNBROKEN_MS,
-} from "./planted/run-tests.ts";
+import { brokenMs, drawsCases, runTests, type TestRun, tail, UNBROKEN_MS } from "./planted/run-tests.ts";
 import { inTurn, type Workshop, withWorkshops } from "./planted/workshop.ts";
 import {
   checkEntries,
@@ -52,6 +44,7 @@ async function runUnbroken(workshops: readonly Workshop[], rules: readonly Rule[
       file,
       names: [...names],
       timeoutMs: UNBROKEN_MS,
+      form: "compiled",
       until: "end",
     });
     tookMs.set(file, performance.now() - started);
@@ -101,10 +94,16 @@ async function meet(workshop: Workshop, rule: Rule, timeoutMs: number): Promise<
     // Some tests draw random histories: a break gets a second chance to be met.
     const chances = drawsCases(file) ? 2 : 1;
     for (let chance = 1; ; chance++) {
-      const run = await runTests(workshop, { file, names: [name], timeoutMs, until: "end" });
-      // A break that keeps the file from loading or ends its process proves nothing about the test, unless the
-      // run was ended for hanging.
-      if (run.failed.has(name) || (!run.passed.has(name) && hung(run))) return "met";
+      const run = await runTests(workshop, {
+        file,
+        names: [name],
+        timeoutMs,
+        form: "compiled",
+        until: "end",
+      });
+      // A break that keeps the file from loading or ends its process proves nothing about the test; one that
+      // makes it hang does.
+      if (run.failed.has(name) || (!run.passed.has(name) && run.hung)) return "met";
       if (chance === chances || !run.passed.has(name)) return run;
     }
   } finally {
@@ -119,7 +118,7 @@ function option(name: string): string | undefined {
 
 /** What is wrong: tests that do not hold without a break, or breaks that no test met. */
 async function prove(rules: readonly Rule[]): Promise<string[]> {
-  return await withWorkshops(AT_ONCE, async (workshops) => {
+  return await withWorkshops(AT_ONCE, "compiled", async (workshops) => {
     const unbroken = await runUnbroken(workshops, rules);
     const survivors = await findSurvivors(workshops, unbroken);
     return [...unbroken.problems, ...survivors.map(({ rule }) => `no test met the break of "${rule}"`)];

@@ -5,7 +5,8 @@
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { Workshop } from "./workshop.ts";
+import { compiledPath } from "./compile.ts";
+import type { Form, Workshop } from "./workshop.ts";
 
 /** Milliseconds that a file's tests may take unbroken, on a busy machine. */
 export const UNBROKEN_MS = 600_000;
@@ -16,7 +17,7 @@ const GRACE_MS = 10_000;
  * file's tests took unbroken, and at least so many milliseconds.
  */
 const BROKEN_FACTOR = 5;
-const BROKEN_MS = 30_000;
+const BROKEN_MS = 15_000;
 
 export function brokenMs(unbrokenMs: number): number {
   return Math.ceil(BROKEN_MS + BROKEN_FACTOR * unbrokenMs);
@@ -28,6 +29,8 @@ export interface TestRun {
   /** In the order in which they failed, a test before the one it is part of. */
   readonly failed: ReadonlySet<string>;
   readonly skipped: ReadonlySet<string>;
+  /** It ran out of time. */
+  readonly hung: boolean;
   readonly output: string;
 }
 
@@ -36,28 +39,27 @@ export interface Asked {
   /** Only these tests; all of the file without. */
   readonly names?: readonly string[];
   readonly timeoutMs: number;
+  /** Compiled needs a workshop that was. */
+  readonly form: Form;
   /** Whether the run may be ended once a test failed. */
   readonly until: "end" | "first failure";
 }
 
 /** Counterexamples are not shrunk: that one was found is enough. */
 export async function runTests(workshop: Workshop, asked: Asked): Promise<TestRun> {
-  const { file, names = [], timeoutMs, until } = asked;
+  const { file, names = [], timeoutMs, form, until } = asked;
   const child = spawn(
     process.execPath,
     [
-      "--import",
-      "tsx",
+      ...(form === "source" ? ["--import", "tsx", "--test", `--test-timeout=${timeoutMs}`] : []),
       ...(drawsCases(file) ? ["--import", "./scripts/planted/no-shrinking.mjs"] : []),
-      "--test",
       "--test-reporter=tap",
-      `--test-timeout=${timeoutMs}`,
       ...names.map((name) => `--test-name-pattern=${escapePattern(name)}`),
-      file,
+      form === "source" ? file : compiledPath(file),
     ],
     { cwd: workshop.root, stdio: ["ignore", "pipe", "pipe"], detached: true, env: environment(workshop) },
   );
-  // The whole group: the test file is a child of the runner.
+  // The whole group: the test file may be a child of the runner, and have children.
   const end = (): void => {
     if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
   };
@@ -71,10 +73,18 @@ export async function runTests(workshop: Workshop, asked: Asked): Promise<TestRu
   };
   child.stdout.on("data", take);
   child.stderr.on("data", take);
-  const timer = setTimeout(end, timeoutMs + GRACE_MS);
+  let outOfTime = false;
+  const timer = setTimeout(
+    () => {
+      outOfTime = true;
+      end();
+    },
+    form === "source" ? timeoutMs + GRACE_MS : timeoutMs,
+  );
   await new Promise((settle) => child.on("close", settle));
   clearTimeout(timer);
-  return { ...readTap(output), output };
+  const hung = outOfTime || output.includes("failureType: 'testTimeoutFailure'");
+  return { ...readTap(output), hung, output };
 }
 
 /** Whether a test file, or a test module it imports, draws its cases with fast-check. */
@@ -87,11 +97,6 @@ export function drawsCases(file: string, seen = new Set<string>()): boolean {
     join(dirname(file), target),
   );
   return imports.some((target) => target.startsWith("test") && drawsCases(target, seen));
-}
-
-/** Nothing was reported at all, or the file ran out of time: the break made it hang. */
-export function hung({ output }: TestRun): boolean {
-  return !/^\s*(not )?ok /m.test(output) || output.includes("failureType: 'testTimeoutFailure'");
 }
 
 export function tail(output: string): string {
