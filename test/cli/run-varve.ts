@@ -25,8 +25,17 @@ export interface Running {
 
 /** Starts the command; it is killed at the end of the test if it still runs. */
 export function start(t: TestContext, ...args: string[]): Running {
+  return startWith(t, {}, args);
+}
+
+function startWith(
+  t: TestContext,
+  environment: Readonly<Record<string, string>>,
+  args: readonly string[],
+): Running {
   const child = spawn(process.execPath, ["--import", "tsx", MAIN, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...environment },
   });
   let stdout = "";
   let stderr = "";
@@ -46,6 +55,15 @@ export function start(t: TestContext, ...args: string[]): Running {
 
 export function run(t: TestContext, ...args: string[]): Promise<Finished> {
   return start(t, ...args).finished;
+}
+
+/** With these variables of the environment beside its own. */
+export function runWith(
+  t: TestContext,
+  environment: Readonly<Record<string, string>>,
+  args: readonly string[],
+): Promise<Finished> {
+  return startWith(t, environment, args).finished;
 }
 
 /** `varve replay --json …` and its report. */

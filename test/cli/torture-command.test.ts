@@ -5,11 +5,12 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { CommandError, UsageError } from "../../src/cli/command.ts";
 import { parseTorture } from "../../src/cli/torture/options.ts";
-import type { TortureReport } from "../../src/cli/torture/run.ts";
+import { reportText } from "../../src/cli/torture/report-text.ts";
+import { runTorture, type TortureReport } from "../../src/cli/torture/run.ts";
 import { Workplace } from "../../src/cli/torture/workplace.ts";
 import { openStore } from "../../src/index.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
-import { run } from "./run-varve.ts";
+import { run, runWith } from "./run-varve.ts";
 
 test("without arguments torture takes a minute, every technique, eight sessions and a new seed", () => {
   const { seed, ...options } = parseTorture([]);
@@ -113,5 +114,54 @@ test("a run that survives says so as JSON, exits 0, and leaves nothing", async (
   );
   const [kill] = report.techniques;
   assert.ok(kill !== undefined && kill.rounds > 0 && kill.counts.kills === kill.rounds);
+  assert.equal(kill.verdict, "survived");
   assert.equal(existsSync(directory), false);
+});
+
+/*
+ * Once a run in which only `kill` had a round said "survived" and exited 0, whatever else had been asked for:
+ * a technique whose tool was missing, or that had no time left, was not told from one that held.
+ */
+test("a technique that cannot be done here is skipped, and the run is partial and exits 2", async (t) => {
+  const empty = temporaryDirectory(t);
+  const { code, stdout } = await runWith(t, { PATH: empty }, [
+    "torture",
+    ...["--techniques", "kill,strace", "--seconds", "4", "--sessions", "2", "--seed", "5"],
+  ]);
+  assert.equal(code, 2, stdout);
+  assert.match(stdout, /^kill +[1-9]\d* +survived +/m);
+  assert.match(stdout, /^strace +0 +skipped +it takes (strace, which is not installed|Linux)$/m);
+  assert.match(stdout, /^PARTLY TESTED: what ran held, but not everything ran; without strace \(/m);
+  assert.doesNotMatch(stdout, /^SURVIVED/m);
+});
+
+test("when nothing could be done the run is untested and exits 2", async (t) => {
+  const empty = temporaryDirectory(t);
+  const args = ["torture", "--techniques", "strace", "--seconds", "2", "--json"];
+  const { code, stdout } = await runWith(t, { PATH: empty }, args);
+  const { outcome, techniques } = JSON.parse(stdout) as TortureReport;
+  assert.deepEqual([code, outcome], [2, "untested"]);
+  assert.deepEqual(
+    techniques.map(({ verdict, rounds }) => [verdict, rounds]),
+    [["skipped", 0]],
+  );
+});
+
+test("a technique that had no time for a round is not run and says so, and the run is not survived", async (t) => {
+  const report = await runTorture({
+    directory: join(temporaryDirectory(t), "torture"),
+    // Over before the first technique has been prepared.
+    milliseconds: 0,
+    techniques: ["kill"],
+    sessions: 1,
+    seed: 5,
+    signal: t.signal,
+  });
+  assert.equal(report.outcome, "untested");
+  const [kill] = report.techniques;
+  assert.deepEqual(
+    [kill?.verdict, kill?.rounds, kill?.notRun],
+    ["not run", 0, "the time was over before its first round"],
+  );
+  assert.match(reportText(report), /^kill +0 +not run +the time was over before its first round$/m);
 });

@@ -138,8 +138,9 @@ try {
   const planted = values.only === "sound" ? [] : await runPlanted(techniques);
   if (values.out !== undefined) writeFileSync(values.out, `${JSON.stringify({ sound, planted }, null, 2)}\n`);
   const isFine =
-    sound.every(({ outcome }) => outcome === "survived" || outcome === "untested") &&
-    planted.every(({ round, skipped }) => round !== undefined || skipped !== undefined);
+    sound.every(({ techniques }) =>
+      techniques.every(({ verdict }) => verdict === "survived" || verdict === "skipped"),
+    ) && planted.every(({ round, skipped }) => round !== undefined || skipped !== undefined);
   process.exitCode = isFine ? 0 : 1;
 } finally {
   removeTemporary(folder);

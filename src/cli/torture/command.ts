@@ -9,7 +9,8 @@ import type { TortureReport } from "./run.ts";
 const EXIT_OF: Readonly<Record<TortureReport["outcome"], number>> = {
   survived: EXIT.ok,
   failed: 1,
-  untested: 1,
+  partial: 2,
+  untested: 2,
   interrupted: EXIT.interrupted,
 };
 

@@ -38,13 +38,15 @@ crash that nothing acknowledged is lost and nothing else is there.
                        power   power cuts of ext4 and xfs in image files in DIR
                        full    full disks: ext4, xfs, tmpfs
                      strace needs strace; power and full need root and loop devices;
-                     what cannot be done is skipped and says why
+                     what cannot be done is skipped and says why; name those you want
+                     where the exit code has to be 0
   --sessions N       sessions written at a time (default ${DEFAULT_SESSIONS})
   --seed N           of what is written and when it crashes (default: a new one, printed)
   --json             print the report as JSON
   --help             print this
 
-Exit codes: 0 everything held, 1 it did not or nothing could be tested, 64 bad arguments
+Exit codes: 0 every technique had a round and everything held, 1 something did not hold,
+2 what ran held but a technique was skipped or had no time for a round, 64 bad arguments
 or a directory that holds other things, 75 in use, 130 interrupted.
 `;
 

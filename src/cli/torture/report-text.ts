@@ -7,20 +7,33 @@ const VERDICT: Readonly<Record<TortureReport["outcome"], string>> = {
   survived: "SURVIVED: nothing acknowledged was lost, and nothing else was there",
   failed: "FAILED",
   interrupted: "INTERRUPTED: nothing wrong was found until then",
-  untested: "UNTESTED: no technique could be done here",
+  partial: "PARTLY TESTED: what ran held, but not everything ran",
+  untested: "UNTESTED: nothing was crashed",
 };
 
 export function reportText(report: TortureReport): string {
   const { directory, fileSystem, seed, sessions, durationMs, techniques, problem } = report;
   const heading = `varve torture: ${directory} (${fileSystem}), seed ${seed}, ${count(sessions, "session")}\n`;
-  const rows = techniques.map(({ name, skipped, rounds, counts }) =>
-    skipped === undefined ? [name, String(rounds), countsText(counts)] : [name, "-", `skipped: ${skipped}`],
-  );
+  const rows = techniques.map((technique) => {
+    const { name, rounds, verdict } = technique;
+    return [name, String(rounds), verdict, detailText(technique)];
+  });
   const found =
     problem === undefined
       ? ""
       : `\n${problem.technique}, round ${problem.round}: ${problem.message}\nwhat the crash left: ${problem.evidence}\n`;
-  return `${heading}\n${table([["TECHNIQUE", "ROUNDS", ""], ...rows], [1])}${found}\n${VERDICT[report.outcome]} (${milliseconds(durationMs)})\n`;
+  return `${heading}\n${table([["TECHNIQUE", "ROUNDS", "VERDICT", ""], ...rows], [1])}${found}\n${VERDICT[report.outcome]}${missingText(report)} (${milliseconds(durationMs)})\n`;
+}
+
+function detailText({ skipped, notRun, counts }: TechniqueReport): string {
+  return skipped ?? notRun ?? countsText(counts);
+}
+
+/** The techniques that tested nothing, where the verdict would otherwise hide them. */
+function missingText({ outcome, techniques }: TortureReport): string {
+  if (outcome !== "partial") return "";
+  const missing = techniques.filter(({ verdict }) => verdict === "skipped" || verdict === "not run");
+  return `; without ${missing.map(({ name }) => name).join(", ")}`;
 }
 
 export function progressLine(report: TortureReport, totalMs: number): string {

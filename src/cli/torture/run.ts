@@ -5,6 +5,8 @@
  * 1. Every technique that can be done here gets as much time as the others.
  * 2. The first thing found wrong ends the run; what the crash left is kept as evidence.
  * 3. Whatever happens, processes are ended and file systems unmounted before it answers.
+ * 4. Nobody survives what did not happen: a technique without a round is "skipped" or "not run" and says why,
+ *    and then the run is not "survived".
  */
 import { isStoreError } from "../../errors.ts";
 import { diskVfs } from "../../vfs/disk.ts";
@@ -38,16 +40,20 @@ export interface TortureInput {
 
 export interface TechniqueReport {
   readonly name: string;
+  /** Of this technique alone; "not run" until it has had a round. */
+  verdict: "survived" | "failed" | "skipped" | "not run";
   /** Why it could not be done here. */
   skipped?: string;
+  /** Why it had no round although nothing hindered it. */
+  notRun?: string;
   rounds: number;
   durationMs: number;
   counts: Readonly<Record<string, number>>;
 }
 
 export interface TortureReport {
-  /** "untested": no technique could be done here. */
-  outcome: "survived" | "failed" | "interrupted" | "untested";
+  /** "survived": every technique had a round. "partial": some had none. "untested": none had one. */
+  outcome: "survived" | "failed" | "interrupted" | "partial" | "untested";
   readonly directory: string;
   readonly fileSystem: string;
   readonly seed: number;
@@ -86,7 +92,13 @@ class TortureRun {
     this.#workplace = workplace;
     this.#entries = this.#create().map((technique) => ({
       technique,
-      report: { name: technique.name, rounds: 0, durationMs: 0, counts: technique.counts },
+      report: {
+        name: technique.name,
+        verdict: "not run",
+        rounds: 0,
+        durationMs: 0,
+        counts: technique.counts,
+      },
     }));
     this.report = {
       outcome: "untested",
@@ -105,13 +117,13 @@ class TortureRun {
       for (const entry of this.#entries) if (await this.#prepare(entry)) ready.push(entry);
       for (let next = this.#next(ready); next !== undefined; next = this.#next(ready)) {
         await this.#attempt(next, () => next.technique.round());
-        next.report.rounds++;
+        if (this.report.problem === undefined) next.report.rounds++;
       }
       if (!this.#input.signal.aborted) {
         const begun = ready.filter(({ report }) => report.rounds > 0);
         for (const entry of begun) await this.#attempt(entry, () => entry.technique.finish());
       }
-      this.#judge(ready);
+      this.#judge();
     } finally {
       for (const { technique } of this.#entries) await technique.release();
       this.report.durationMs = performance.now() - this.#started;
@@ -177,11 +189,24 @@ class TortureRun {
     }
   }
 
-  #judge(ready: readonly Entry[]): void {
+  #judge(): void {
     const { report } = this;
+    for (const technique of report.techniques) this.#judgeOne(technique);
+    const survived = report.techniques.filter(({ verdict }) => verdict === "survived").length;
     if (report.problem !== undefined) report.outcome = "failed";
     else if (this.#input.signal.aborted) report.outcome = "interrupted";
-    else report.outcome = ready.some((entry) => entry.report.rounds > 0) ? "survived" : "untested";
+    else if (survived === 0) report.outcome = "untested";
+    else report.outcome = survived === report.techniques.length ? "survived" : "partial";
+  }
+
+  #judgeOne(technique: TechniqueReport): void {
+    const { problem } = this.report;
+    if (problem?.technique === technique.name) technique.verdict = "failed";
+    else if (technique.skipped !== undefined) technique.verdict = "skipped";
+    else if (technique.rounds > 0) technique.verdict = "survived";
+    else if (problem !== undefined) technique.notRun = "the run ended at what was found";
+    else if (this.#input.signal.aborted) technique.notRun = "the run was interrupted";
+    else technique.notRun = "the time was over before its first round";
   }
 }
 
