@@ -19,6 +19,7 @@ import { pack, unpack } from "../codec.ts";
 import { isStoreError, type StoreError, storeError } from "../errors.ts";
 import { MAINTENANCE_SLICE_BYTES } from "../limits.ts";
 import { asArray, asNumber } from "../session/record.ts";
+import { closeQuietly } from "../vfs/close-quietly.ts";
 import type { Vfs, VfsFile } from "../vfs/vfs.ts";
 import { removeLeftovers } from "./leftovers.ts";
 
@@ -217,15 +218,6 @@ export class BlockFileReader<Footer> {
     if (read !== length)
       throw corruptFile(this.path, offset, `${length} bytes were expected, ${read} are there`);
     return bytes;
-  }
-}
-
-/** For a file that was only read, or is given up: nothing is lost with it, and the caller's work goes on. */
-function closeQuietly(file: VfsFile): void {
-  try {
-    file.close();
-  } catch {
-    // The handle is gone all the same.
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import { isStoreError } from "../errors.ts";
 import { KIB } from "../limits.ts";
+import { closeQuietly } from "../vfs/close-quietly.ts";
 import type { VfsFile } from "../vfs/vfs.ts";
 import { corrupt, type LogPlace, openSegment, segmentPath } from "./files.ts";
 import {
@@ -56,7 +57,7 @@ export class LogReader {
     for (const [number, { file }] of this.#open) {
       if (number >= below) continue;
       this.#open.delete(number);
-      file.close();
+      closeQuietly(file);
     }
   }
 
@@ -68,12 +69,15 @@ export class LogReader {
     const known = this.#open.get(segment) ?? this.#openFile(segment);
     this.#open.delete(segment);
     this.#open.set(segment, known);
-    const oldest = this.#open.keys().next();
-    if (this.#open.size > MAX_OPEN_FILES && oldest.done !== true) {
-      this.#open.get(oldest.value)?.file.close();
-      this.#open.delete(oldest.value);
-    }
+    if (this.#open.size > MAX_OPEN_FILES) this.#forgetOldest();
     return known;
+  }
+
+  #forgetOldest(): void {
+    for (const [number, { file }] of this.#open) {
+      this.#open.delete(number);
+      return closeQuietly(file);
+    }
   }
 
   #openFile(segment: number): OpenFile {

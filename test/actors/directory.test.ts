@@ -9,9 +9,9 @@ import { openStore } from "../../src/index.ts";
 import { withFaults } from "../../src/vfs/fault.ts";
 import { MemoryVfs } from "../../src/vfs/memory.ts";
 import { readWhole, type Vfs, writeNew } from "../../src/vfs/vfs.ts";
+import { CountingVfs } from "../support/counting-vfs.ts";
 import { refuses } from "../support/expect.ts";
 import { checkSession, Progress, sendNext } from "../support/history.ts";
-import { CountingVfs } from "./counting-vfs.ts";
 
 const OPTIONS: StoreOptions = { segmentBytes: 64 * 1024, snapshot: false, gc: false };
 

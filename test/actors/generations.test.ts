@@ -12,9 +12,9 @@ import { encodeRecord } from "../../src/session/record.ts";
 import { MemoryVfs } from "../../src/vfs/memory.ts";
 import { writeNew } from "../../src/vfs/vfs.ts";
 import { openLog } from "../../src/wal/log.ts";
+import { CountingVfs } from "../support/counting-vfs.ts";
 import { refuses } from "../support/expect.ts";
 import { checkSession, hide, Progress, sendNext } from "../support/history.ts";
-import { CountingVfs } from "./counting-vfs.ts";
 
 const OPTIONS: StoreOptions = { segmentBytes: 64 * 1024, snapshot: false, gc: false };
 

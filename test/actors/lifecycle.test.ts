@@ -10,10 +10,10 @@ import { isStoreError } from "../../src/errors.ts";
 import { openStore } from "../../src/index.ts";
 import { withFaults } from "../../src/vfs/fault.ts";
 import { MemoryVfs } from "../../src/vfs/memory.ts";
+import { CountingVfs } from "../support/counting-vfs.ts";
 import { refuses } from "../support/expect.ts";
 import { checkSession, commitOf, hide, Progress, sendNext } from "../support/history.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
-import { CountingVfs } from "./counting-vfs.ts";
 
 const OPTIONS: StoreOptions = { segmentBytes: 64 * 1024, snapshot: false, gc: false };
 

@@ -10,9 +10,9 @@ import { openStore } from "../../src/index.ts";
 import { withFaults } from "../../src/vfs/fault.ts";
 import { MemoryVfs } from "../../src/vfs/memory.ts";
 import { commit } from "../support/builders.ts";
+import { CountingVfs } from "../support/counting-vfs.ts";
 import { listed, refuses } from "../support/expect.ts";
 import { checkSession, commitOf, Progress, sendNext } from "../support/history.ts";
-import { CountingVfs } from "./counting-vfs.ts";
 import { carrying, holding, withGarbage } from "./garbage.ts";
 
 const OPTIONS: StoreOptions = { segmentBytes: 64 * 1024, snapshot: false, gc: false };

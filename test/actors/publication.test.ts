@@ -13,8 +13,8 @@ import { openStore } from "../../src/index.ts";
 import type { RuntimeCommitResult } from "../../src/session/types.ts";
 import { MemoryVfs } from "../../src/vfs/memory.ts";
 import { noise } from "../support/builders.ts";
+import { CountingVfs } from "../support/counting-vfs.ts";
 import { listed, read, refuses } from "../support/expect.ts";
-import { CountingVfs } from "./counting-vfs.ts";
 import { carrying, holding, withGarbage } from "./garbage.ts";
 
 const OPTIONS: StoreOptions = { segmentBytes: 64 * 1024, snapshot: false, gc: false };

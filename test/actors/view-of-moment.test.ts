@@ -11,9 +11,9 @@ import { isStoreError } from "../../src/errors.ts";
 import { openStore, openStoreReadOnly } from "../../src/index.ts";
 import { MemoryVfs } from "../../src/vfs/memory.ts";
 import type { OpenMode, VfsFile } from "../../src/vfs/vfs.ts";
+import { CountingVfs } from "../support/counting-vfs.ts";
 import { listed, refuses } from "../support/expect.ts";
 import { checkSession, Progress, sendNext } from "../support/history.ts";
-import { CountingVfs } from "./counting-vfs.ts";
 
 const OPTIONS: StoreOptions = { segmentBytes: 64 * 1024, snapshot: false, gc: false };
 

@@ -21,7 +21,7 @@ import type { VfsOperation } from "../../src/vfs/io-error.ts";
 import type { Coverage } from "./coverage.ts";
 import { Host } from "./host.ts";
 import { HostMind, type Notebook } from "./host-mind.ts";
-import { rotNewestManifest } from "./rot.ts";
+import type { Rot } from "./rot.ts";
 import type { Settings } from "./settings.ts";
 
 export const ROOT = "/disk/store";
@@ -64,6 +64,7 @@ export interface World {
   readonly history: History;
   readonly notebook: Notebook;
   readonly coverage: Coverage;
+  readonly rot: Rot;
 }
 
 export class Life {
@@ -84,7 +85,7 @@ export class Life {
     this.#isRotten =
       world.settings.rot > 0 &&
       this.#random.chance(world.settings.rot) &&
-      rotNewestManifest(world.machine, ROOT, this.#random);
+      world.rot.harmNewestManifest(world.machine, ROOT, this.#random);
     if (this.#isRotten) world.coverage.add("manifest rotted");
     this.#process.onOperation = (operation, path) => this.#checkLock(operation, path);
     this.#troubled = this.#arrangeTrouble();

@@ -9,6 +9,7 @@ import { Machine } from "../../src/testing/simulation/machine.ts";
 import { Coverage } from "./coverage.ts";
 import { Notebook } from "./host-mind.ts";
 import { Life, type World } from "./life.ts";
+import { Rot } from "./rot.ts";
 import { drawSettings, type Settings } from "./settings.ts";
 
 export interface SimulationReport {
@@ -29,7 +30,8 @@ export async function simulate(seed: number, listener?: (line: string) => void):
     onEvent: (event) => machine.trace.add(`        ${describeEvent(event)}`),
   });
   const coverage = new Coverage();
-  const world: World = { machine, settings, history, notebook: new Notebook(settings.sessions), coverage };
+  const notebook = new Notebook(settings.sessions);
+  const world: World = { machine, settings, history, notebook, coverage, rot: new Rot() };
   const broken: string[] = [];
   try {
     await run(world);

@@ -13,6 +13,7 @@ import { recordStore } from "../../src/testing/history/record-store.ts";
 import { Fault, type FaultSpec, type FaultyVfs, LYING_SYNC, withFaults } from "../../src/vfs/fault.ts";
 import { MemoryVfs } from "../../src/vfs/memory.ts";
 import { meta } from "../support/builders.ts";
+import { CountingVfs } from "../support/counting-vfs.ts";
 import { checkSession, commitOf, Progress } from "../support/history.ts";
 
 const ROOT = "/store";
@@ -63,6 +64,7 @@ const WRITING = new Set(["write", "datasync", "sync", "syncDirectory", "rename",
 
 export class FaultRun {
   readonly vfs: FaultyVfs;
+  readonly #counting: CountingVfs;
   readonly #memory: MemoryVfs;
   readonly #history: History;
   readonly #spec: FaultSpec | undefined;
@@ -72,17 +74,19 @@ export class FaultRun {
     this.#history = base.history.copy();
     this.#spec = spec;
     this.vfs = withFaults(this.#memory, spec === undefined ? [] : [spec]);
+    this.#counting = new CountingVfs(this.vfs);
   }
 
   /** Lives the life; throws for anything that the contract does not allow. */
   async live(): Promise<void> {
-    const opened = await this.#ask("open", () => openStore(ROOT, { ...OPTIONS, vfs: this.vfs }));
+    const opened = await this.#ask("open", () => openStore(ROOT, { ...OPTIONS, vfs: this.#counting }));
     if (opened !== undefined) {
       const store = recordStore(this.#history, opened);
       await this.#work(store);
       await this.#checkCrashes();
       await this.#ask("close", () => store.close());
     }
+    assert.deepEqual(this.#counting.openPaths, [], "whatever failed, no file stays open");
     assert.deepEqual(this.vfs.syncsAfterFailure(), [], "nothing is synced again that failed to sync");
     this.#history.assertHolds();
     await checkLeft(this.#memory.crashKeepingEverything(), this.#history.copy());

@@ -5,7 +5,8 @@
  * threads.
  */
 import { type Clock, systemClock, type TurnTaker } from "../../src/clock.ts";
-import type { FileStat, OpenMode, Vfs, VfsFile } from "../../src/vfs/vfs.ts";
+import type { OpenMode, Vfs, VfsFile } from "../../src/vfs/vfs.ts";
+import { ForwardingVfs, forwardFile } from "./forwarding-vfs.ts";
 
 export interface Turn {
   /** Who asked for it; "call" is what happens before any turn was asked for. */
@@ -15,17 +16,14 @@ export interface Turn {
   readonly opened: string[];
 }
 
-export class CountedTurns implements Vfs {
-  readonly kind: Vfs["kind"];
+export class CountedTurns extends ForwardingVfs {
   readonly turns: Turn[] = [newTurn("call")];
   /** Called at the beginning of each turn, before what was asked for. */
   onTurn: ((taker: TurnTaker, count: number) => void) | undefined;
   readonly clock: Clock;
-  readonly #inner: Vfs;
 
   constructor(inner: Vfs) {
-    this.#inner = inner;
-    this.kind = inner.kind;
+    super(inner);
     const turn: Clock["turn"] = (taker, fn) =>
       systemClock.turn(taker, () => {
         this.turns.push(newTurn(taker));
@@ -40,11 +38,10 @@ export class CountedTurns implements Vfs {
     return this.turns.filter(({ taker }) => taker !== "worker" && taker !== "log");
   }
 
-  open(path: string, mode: OpenMode): VfsFile {
+  override open(path: string, mode: OpenMode): VfsFile {
     this.#now.opened.push(path);
-    const file = this.#inner.open(path, mode);
-    return {
-      path: file.path,
+    const file = super.open(path, mode);
+    return forwardFile(file, {
       read: (target, position) => {
         const read = file.read(target, position);
         this.#now.read += read;
@@ -54,35 +51,7 @@ export class CountedTurns implements Vfs {
         this.#now.written += parts.reduce((sum, part) => sum + part.byteLength, 0);
         file.write(parts, position);
       },
-      datasync: () => file.datasync(),
-      sync: () => file.sync(),
-      stat: () => file.stat(),
-      truncate: (size) => file.truncate(size),
-      tryLock: () => file.tryLock(),
-      close: () => file.close(),
-    };
-  }
-
-  makeDirectory(path: string): void {
-    this.#inner.makeDirectory(path);
-  }
-  list(path: string): string[] {
-    return this.#inner.list(path);
-  }
-  stat(path: string): FileStat | undefined {
-    return this.#inner.stat(path);
-  }
-  rename(source: string, target: string): void {
-    this.#inner.rename(source, target);
-  }
-  remove(path: string): boolean {
-    return this.#inner.remove(path);
-  }
-  syncDirectory(path: string): void {
-    this.#inner.syncDirectory(path);
-  }
-  fileSystem(path: string): { readonly name: string; readonly network: boolean } {
-    return this.#inner.fileSystem(path);
+    });
   }
 
   get #now(): Turn {

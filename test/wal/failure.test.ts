@@ -99,7 +99,7 @@ describe("a failure while opening", () => {
 });
 
 describe("a close that fails", () => {
-  // Both were found by the simulation.
+  // All were found by the simulation.
   it("leaves no other file of the log open", async () => {
     const { vfs, files, log } = await counted();
     vfs.inject({ operation: "close", errno: "EIO", path: /\.wal$/, times: "forever" });
@@ -114,6 +114,21 @@ describe("a close that fails", () => {
     await log.write(60_000);
     assert.equal(log.failures.length, 1);
     await log.close();
+    assert.equal(files.openFiles, 0);
+  });
+
+  // Seeds 1139 and 2295 of their day: close stopped at the first of several segments it had read records from.
+  it("of a segment that was only read leaves none open, and is no failure", async () => {
+    const { vfs, files, log } = await counted();
+    await log.write(60_000, 60_000);
+    for (const lsn of [1, 2, 3]) {
+      const { segment, offset } = log.durable.get(lsn) ?? assert.fail(`${lsn} is durable`);
+      assert.equal(log.log.read(segment, offset).length, lsn === 1 ? 10_000 : 60_000);
+    }
+    vfs.inject({ operation: "close", errno: "EIO", path: /000[23]\.wal$/, times: "forever" });
+    await log.close();
+    assert.equal(vfs.fired.length, 2);
+    assert.deepEqual(log.failures, []);
     assert.equal(files.openFiles, 0);
   });
 });
