@@ -240,3 +240,81 @@ test("a record that does not follow its state throws a plain error", () => {
     );
   }
 });
+
+test("whichever one field of the config changes, the state has the new config", () => {
+  const config = {
+    providerId: "p",
+    configuredModel: "m",
+    contextWindow: 1,
+    executionMode: "standard",
+    modelVariant: "v",
+  };
+  const rolling = { kind: "rolling_history" as const };
+  const changes = [
+    { providerId: "q" },
+    { configuredModel: "n" },
+    { contextWindow: 2 },
+    { executionMode: "fast" },
+    { modelVariant: "w" },
+    { standardContextApproach: rolling },
+  ];
+  for (const change of changes) {
+    const bench = new SessionBench();
+    bench.commit(commitOf({ config }));
+    for (const next of [{ ...config, ...change }, { ...config, ...change }, config]) {
+      bench.commit(commitOf({ config: next }));
+      assert.deepEqual(bench.state.head?.config, next, JSON.stringify(change));
+    }
+  }
+});
+
+test("whichever one component of the checkpoint changes, the state has the new refs", () => {
+  const values = {
+    toolState: { generation: 1, tools: {} },
+    pluginSnapshot: { plugins: {} },
+    executionState: Uint8Array.of(1),
+  };
+  const others = {
+    toolState: { generation: 2, tools: {} },
+    pluginSnapshot: { plugins: { x: null } },
+    executionState: Uint8Array.of(2),
+  };
+  const turnState = commitOf().checkpoint.turnState;
+  const bench = new SessionBench();
+  for (const component of ["toolState", "pluginSnapshot", "executionState"] as const) {
+    bench.commit(commitOf({ checkpoint: { turnState, ...values } }));
+    const before = bench.state.head?.refs ?? assert.fail();
+    bench.commit(commitOf({ checkpoint: { turnState, ...values } }));
+    assert.deepEqual(bench.state.head?.refs, before);
+    bench.commit(commitOf({ checkpoint: { turnState, ...values, [component]: others[component] } }));
+    const after = bench.state.head?.refs ?? assert.fail();
+    const changed = (["toolState", "pluginSnapshot", "executionState"] as const).filter(
+      (name) => after[name] !== before[name],
+    );
+    assert.deepEqual(changed, [component]);
+  }
+});
+
+test("every accepted record counts one up", () => {
+  const bench = new SessionBench();
+  const ordinals = [
+    () => bench.commit(append([node("a")])),
+    () => bench.tombstone("a"),
+    () => bench.vacuum(),
+    () => bench.saveMeta({ sessionId: SESSION, sessionName: "n", createdAt: "t", model: "m" }),
+    () => bench.delete(),
+  ].map((write) => {
+    write();
+    return bench.state.ordinal;
+  });
+  assert.deepEqual(ordinals, [1, 2, 3, 4, 5]);
+});
+
+test("a state that has a successor is not changed again", () => {
+  const bench = new SessionBench();
+  bench.commit(append([node("a")]));
+  const before = bench.state;
+  bench.commit(append([node("b")]));
+  const record = bench.records[1] ?? assert.fail();
+  assert.throws(() => apply(before, record, 9), /has a successor/);
+});

@@ -11,6 +11,7 @@ import type { SessionRecord } from "../../src/session/record.ts";
 import { isUsed, type SessionState } from "../../src/session/state.ts";
 import { checkSnapshot } from "../../src/snapshot/check.ts";
 import { fold } from "../../src/snapshot/fold.ts";
+import { mergeHeads } from "../../src/snapshot/merge-heads.ts";
 import { withFaults } from "../../src/vfs/fault.ts";
 import { randomFrom } from "../../src/vfs/memory-random.ts";
 import { noise } from "../support/builders.ts";
@@ -19,6 +20,7 @@ import {
   blobRecord,
   commitRecord,
   corruptionOf,
+  flipBit,
   node,
   observable,
   ROOT,
@@ -351,4 +353,43 @@ test("a damaged head of a session ends the fold: older files are not asked", asy
     corruptionOf(() => assert.ok(isStoreError(error, "CORRUPT") && error.file === path)),
     undefined,
   );
+});
+
+test("heads beside a damaged file are written on their own, and the damage stays where it was", async () => {
+  const fixture = await SnapshotFixture.create();
+  fixture.commit("z");
+  await fixture.snapshot();
+  const path = `${ROOT}/heads/${String(fixture.manifest.heads[0]?.number).padStart(6, "0")}.heads`;
+  flipBit(fixture.vfs, path, 80);
+  const direct = fixture.state("a");
+  fixture.commit("a");
+  await fixture.snapshot();
+  assert.equal(direct.head, undefined);
+  assert.equal(fixture.manifest.heads.length, 2);
+  assert.equal(fixture.load("a")?.head?.revision, 1);
+  assert.equal(corruptionOf(() => fixture.load("z"))?.file, path);
+  const files = fixture.vfs.list(`${ROOT}/heads`);
+  const merged = corruptionOf(() => mergeHeads(fixture.vfs, { root: ROOT, manifest: fixture.manifest }));
+  assert.equal(merged?.file, path);
+  assert.deepEqual(fixture.vfs.list(`${ROOT}/heads`), files, "nothing of the merge is left");
+});
+
+test("heads files are not merged into one while one of them is missing", async () => {
+  const fixture = await SnapshotFixture.create();
+  fixture.commit("a");
+  fixture.commit("b");
+  fixture.commit("c");
+  await fixture.snapshot();
+  const path = `${ROOT}/heads/${String(fixture.manifest.heads[0]?.number).padStart(6, "0")}.heads`;
+  fixture.commit("d");
+  await fixture.snapshot();
+  assert.equal(fixture.manifest.heads.length, 2);
+  const { heads } = mergeHeads(fixture.vfs, { root: ROOT, manifest: fixture.manifest });
+  assert.deepEqual(
+    heads.map(({ count }) => count),
+    [4],
+  );
+  fixture.vfs.remove(path);
+  const refused = corruptionOf(() => mergeHeads(fixture.vfs, { root: ROOT, manifest: fixture.manifest }));
+  assert.equal(refused?.file, path);
 });

@@ -7,6 +7,8 @@ import {
   FRAME_HEADER_BYTES,
   FrameType,
   frameBytes,
+  frameLengthAt,
+  frameLsnAt,
   imageOf,
   payloadOf,
   payloadOffset,
@@ -58,13 +60,51 @@ describe("a frame", () => {
   });
 
   it("reads back what was put, short and long", () => {
-    for (const size of [1, 100, BLOCK_BYTES, BLOCK_BYTES + 1, 3 * BLOCK_BYTES + 5]) {
+    for (const size of [0, 1, 100, BLOCK_BYTES, BLOCK_BYTES + 1, 3 * BLOCK_BYTES + 5]) {
       const payload = Buffer.alloc(size, 0x5a);
       const image = imageOf(framed(payload));
       const frame = readFrameHead(image, 0, image.bytes.length, SEED);
       assert.ok(frame !== undefined && payloadVerifies(image, frame, SEED), `${size} bytes`);
       assert.deepEqual(Buffer.from(payloadOf(image, frame)), payload);
       assert.equal(frame.end, image.bytes.length);
+    }
+  });
+
+  it("is read where it lies, behind other bytes", () => {
+    const image = imageOf(Buffer.alloc(4096, 0xee));
+    const lsn = 0x3_0000_0002;
+    const payload = Buffer.from("behind");
+    assert.equal(putFrame(image, 1024, FrameType.data, lsn, payload), 1024 + 56);
+    const crc = stampFrame(image, 1024, { durable: 5, previousCrc: 6, framesLeft: 7, saltCrc: SEED });
+    assert.deepEqual(readFrameHead(image, 1024, 1024 + 56, SEED), {
+      type: FrameType.data,
+      lsn,
+      durable: 5,
+      previousCrc: 6,
+      framesLeft: 7,
+      crc,
+      offset: 1024,
+      end: 1080,
+      payloadAt: 1072,
+      payloadBytes: 6,
+    });
+    assert.equal(frameLsnAt(image.view, 1024), lsn);
+    assert.equal(frameLengthAt(image.view, 1024), 56);
+  });
+
+  it("holds numbers up to the largest safe one, and none above", () => {
+    for (const place of [8, 16]) {
+      const largest = forged((bytes) => bytes.writeBigUInt64LE(2n ** 53n - 1n, place));
+      assert.ok(readFrameHead(largest, 0, largest.bytes.length, SEED), `largest at ${place}`);
+      const unsafe = forged((bytes) => bytes.writeBigUInt64LE(2n ** 53n, place));
+      assert.equal(readFrameHead(unsafe, 0, unsafe.bytes.length, SEED), undefined, `unsafe at ${place}`);
+    }
+  });
+
+  it("does not verify with a flag or a reserved byte set, although its checksum is right", () => {
+    for (const place of [29, 32, 37, 43]) {
+      const image = forged((bytes) => bytes.writeUInt8(1, place));
+      assert.equal(readFrameHead(image, 0, image.bytes.length, SEED), undefined, `byte ${place}`);
     }
   });
 
@@ -80,9 +120,9 @@ describe("a frame", () => {
   });
 
   it("does not verify with any bit flipped, short or long", () => {
-    for (const size of [40, BLOCK_BYTES + 100]) {
+    for (const size of [40, BLOCK_BYTES, BLOCK_BYTES + 100]) {
       const image = imageOf(framed(Buffer.alloc(size, 0x33)));
-      for (let bit = 0; bit < image.bytes.length * 8; bit += size > BLOCK_BYTES ? 7 : 1) {
+      for (let bit = 0; bit < image.bytes.length * 8; bit += size >= BLOCK_BYTES ? 7 : 1) {
         flip(image.bytes, bit);
         const frame = readFrameHead(image, 0, image.bytes.length, SEED);
         assert.ok(
@@ -98,6 +138,14 @@ describe("a frame", () => {
     assert.equal(readFrameHead(imageOf(new Uint8Array(64)), 0, 64, SEED), undefined);
   });
 });
+
+/** A short frame that somebody changed and gave a right checksum. */
+function forged(change: (bytes: Buffer) => void): ReturnType<typeof imageOf> {
+  const bytes = framed(Buffer.from("hello"));
+  change(bytes);
+  bytes.writeUInt32LE(crc32(bytes.subarray(4), SEED), 0);
+  return imageOf(bytes);
+}
 
 function flip(bytes: Uint8Array, bit: number): void {
   const at = bit >> 3;

@@ -92,6 +92,32 @@ describe("a scan", () => {
     assert.deepEqual([remains.frames, remains.durable, remains.end, remains.clean], [1, 2, fourth, false]);
   });
 
+  it("takes a LINK behind the end for a proof of its own LSN, and no frame off its alignment", () => {
+    const { image } = imageWith([{ lsn: 1 }]);
+    const behind = BASE + 1024;
+    putFrame(image, behind, FrameType.link, 7, Buffer.alloc(40));
+    stampFrame(image, behind, { durable: 0, previousCrc: 0, framesLeft: 0, saltCrc: SEED });
+    const linked = scanRemains(image, SEED, BASE + frameBytes(20));
+    assert.deepEqual([linked.frames, linked.durable, linked.end], [1, 7, behind + frameBytes(40)]);
+    image.bytes.copyWithin(behind + 4, behind, behind + frameBytes(40));
+    image.bytes.fill(0, behind, behind + 4);
+    assert.deepEqual(scanRemains(image, SEED, BASE + frameBytes(20)).frames, 0);
+  });
+
+  it("ends the remains of an unfinished frame where its header says, or behind its header, or at the file's end", () => {
+    const { image, at } = imageWith([{ lsn: 1, size: 200 }]);
+    const [, end = 0] = at;
+    putFrame(image, end, FrameType.data, 2, Buffer.alloc(100));
+    assert.equal(scanRemains(image, SEED, end).end, end + 48 + 104);
+    const past = imageOf(image.bytes.subarray(0, end + 100));
+    assert.equal(scanRemains(past, SEED, end).end, end + 100);
+    const short = imageOf(image.bytes.subarray(0, end + 40));
+    assert.equal(scanRemains(short, SEED, end).end, end + 40);
+    // Without the guard word its length field says nothing.
+    image.bytes[end + 44] = 0;
+    assert.equal(scanRemains(image, SEED, end).end, end + 48);
+  });
+
   it("stops at the given limit whatever stands behind it", () => {
     const { image, at } = imageWith([{ lsn: 1 }, { lsn: 2 }, { lsn: 3 }]);
     const lsns: number[] = [];
@@ -167,6 +193,7 @@ describe("a scan in steps", () => {
     );
     assert.ok(perStep.length >= 4, `${perStep.length} steps`);
     for (const bytes of perStep) assert.ok(bytes < RECOVERY_STEP_BYTES + frameBytes(size), `${bytes} bytes`);
+    for (const bytes of perStep.slice(0, -1)) assert.ok(bytes >= RECOVERY_STEP_BYTES, `only ${bytes} bytes`);
   });
 
   it("finds frames behind the end wherever the borders of its steps fall", () => {

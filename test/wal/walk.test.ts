@@ -1,7 +1,9 @@
 /** The walk over segments: what it hands out behind damage, and what it says of the place. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { storeError } from "../../src/errors.ts";
 import { MemoryVfs } from "../../src/vfs/memory.ts";
+import type { Vfs } from "../../src/vfs/vfs.ts";
 import {
   FRAME_HEADER_BYTES,
   FrameType,
@@ -143,4 +145,46 @@ test("a segment whose salt is gone gives its frames when the salt is known from 
     known?.frames.map(({ lsn }) => lsn),
     [1, 2, 3, 4, 5],
   );
+});
+
+/** The disk gives back no part of a read that holds a byte between `from` and `until`. */
+function withLostSectors(vfs: Vfs, from: number, until: number): Vfs {
+  return withMethods(vfs, {
+    open(path, mode) {
+      const file = vfs.open(path, mode);
+      return withMethods(file, {
+        read(target, position) {
+          if (position < until && position + target.length > from)
+            throw storeError("STORE_IO", { operation: "read", path, errno: "EIO" }, "the sector is lost");
+          return file.read(target, position);
+        },
+      });
+    },
+  });
+}
+
+/** Some methods replaced, the others those of the object, whatever its class. */
+function withMethods<Value extends object>(value: Value, methods: Partial<Value>): Value {
+  return new Proxy(value, {
+    get(target, key) {
+      if (key in methods) return Reflect.get(methods, key);
+      const found: unknown = Reflect.get(target, key);
+      return typeof found === "function" ? found.bind(target) : found;
+    },
+  });
+}
+
+test("sectors that the disk does not give back cost the frames in them, and no other", () => {
+  const offsets = writeFrames();
+  const [, second = 0, third = 0] = offsets;
+  const [segment] = [...walkLog({ ...place, vfs: withLostSectors(place.vfs, second + 8, second + 9) })];
+  assert.ok(segment);
+  // The first three frames begin in the sector that is lost; the third reaches far beyond it.
+  assert.deepEqual(lsns(segment), [4, 5]);
+  assert.equal(segment.image.bytes.length, 64 * 1024);
+  assert.deepEqual(
+    segment.holes.map(({ offset, behind }) => [offset, behind]),
+    [[4096, 4]],
+  );
+  assert.ok(third < 4096 + 512);
 });
