@@ -43,6 +43,8 @@ export interface Asked {
   readonly form: Form;
   /** Whether the run may be ended once a test failed. */
   readonly until: "end" | "first failure";
+  /** Added to the environment of the tests. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 /** Counterexamples are not shrunk: that one was found is enough. */
@@ -57,7 +59,12 @@ export async function runTests(workshop: Workshop, asked: Asked): Promise<TestRu
       ...names.map((name) => `--test-name-pattern=${escapePattern(name)}`),
       form === "source" ? file : compiledPath(file),
     ],
-    { cwd: workshop.root, stdio: ["ignore", "pipe", "pipe"], detached: true, env: environment(workshop) },
+    {
+      cwd: workshop.root,
+      stdio: ["ignore", "pipe", "pipe"],
+      detached: true,
+      env: { ...environment(workshop), ...asked.environment },
+    },
   );
   // The whole group: the test file may be a child of the runner, and have children.
   const end = (): void => {
