@@ -259,3 +259,17 @@ test("opening a view that fails at any read leaves no file open", async () => {
   }
   await store.close();
 });
+
+test("a view of more sessions than it keeps loaded reads each of them right, in any order", async () => {
+  const vfs = new MemoryVfs();
+  await using store = await openStore("/store", { ...OPTIONS, vfs });
+  const ids = Array.from({ length: 40 }, (_, index) => `s${index}`);
+  const progresses = new Map(ids.map((id) => [id, new Progress()]));
+  for (const [id, progress] of progresses) await sendNext(store, id, progress);
+  const view = await openStoreReadOnly("/store", { vfs });
+  for (const id of [...ids, ...ids.toReversed()]) {
+    const read = await view.session(id).loadSession();
+    assert.deepEqual([read?.sessionId, read?.headRevision], [id, 1]);
+  }
+  await view.close();
+});

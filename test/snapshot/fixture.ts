@@ -216,7 +216,12 @@ export class SnapshotFixture {
 
   /** Appends to the log without applying. */
   appendRaw(record: LogRecord): number {
-    return this.#log.append(encodeRecord(record));
+    return this.appendBytes(encodeRecord(record));
+  }
+
+  /** Appends what may be no record at all; its frame is right. */
+  appendBytes(payload: Uint8Array): number {
+    return this.#log.append(payload);
   }
 
   /** Appends records and applies them, as a live store does. */

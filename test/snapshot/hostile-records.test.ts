@@ -9,6 +9,7 @@ import { pack } from "../../src/codec.ts";
 import { refFromBytes } from "../../src/ids.ts";
 import { MAX_COMPONENT_BYTES } from "../../src/limits.ts";
 import type { BlobRecord } from "../../src/session/record.ts";
+import { checkSnapshot } from "../../src/snapshot/check.ts";
 import { mark } from "../../src/snapshot/collect.ts";
 import { encodeHead } from "../../src/snapshot/head.ts";
 import { HeadsFileWriter } from "../../src/snapshot/heads-file.ts";
@@ -140,4 +141,40 @@ test("a head that cannot be decoded ends the mark with CORRUPT of the file it li
   const corruption = corruptionOf(() => void mark(fixture.vfs, { root: ROOT, manifest }));
   assert.equal(corruption?.file, headsPath(ROOT, 1));
   assert.equal(corruption.sessionId, "bad");
+});
+
+test("a record that cannot be decoded is CORRUPT of its segment, at its offset, folded or verified", async (t) => {
+  const fixture = await SnapshotFixture.create();
+  t.after(() => fixture.close());
+  fixture.commit("s");
+  fixture.appendBytes(Uint8Array.of(0xc1, 0xc1));
+  fixture.commit("s");
+  const before = names(fixture);
+  const damage = await corruptionIn(fixture.fold());
+  assert.deepEqual(names(fixture), before);
+  assert.match(damage?.file ?? "", /\/wal\/.*\.wal$/);
+  assert.ok((damage?.offset ?? 0) > 4096);
+  assert.match(damage?.message ?? "", /cannot be decoded/);
+  const found = checkSnapshot(fixture.vfs, { root: ROOT, manifest: fixture.manifest });
+  assert.deepEqual(
+    found.map(({ file, offset, code }) => [file, offset, code]),
+    [[damage?.file, damage?.offset, "CORRUPT"]],
+  );
+});
+
+test("a head of a later layout is CORRUPT of its session, never read as one of this", async (t) => {
+  const fixture = await SnapshotFixture.create();
+  t.after(() => fixture.close());
+  const heads = new HeadsFileWriter(fixture.vfs, headsPath(ROOT, 1), { storeId: STORE_ID, number: 1 });
+  const bytes = Buffer.from(encodeHead(storedHead("s", 0)));
+  // The layout is the first element of the array.
+  bytes[1] = 99;
+  heads.add({ sessionId: "s", lastCommitLsn: 0, bytes });
+  fixture.manifest = {
+    ...fixture.manifest,
+    heads: [{ number: 1, bytes: heads.finish(), count: 1 }],
+    nextFile: 2,
+  };
+  const damage = corruptionOf(() => fixture.load("s"));
+  assert.deepEqual([damage?.file, damage?.sessionId], [headsPath(ROOT, 1), "s"]);
 });

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { crc32 } from "../../src/checksum.ts";
+import { pack } from "../../src/codec.ts";
 import { isStoreError } from "../../src/errors.ts";
 import {
   encodeManifest,
@@ -90,5 +91,32 @@ test("names have at least six digits and are told from all others", () => {
     "format",
   ]) {
     assert.equal(manifestNumber(name), undefined, name);
+  }
+});
+
+/** A manifest file with this body, whose checksum is right. */
+function withBody(body: Uint8Array): MemoryVfs {
+  const header = Buffer.from(encodeManifest(MANIFEST)).subarray(0, 24);
+  header.writeUInt32LE(body.length, 12);
+  header.writeUInt32LE(crc32(body, crc32(header.subarray(0, 16))), 16);
+  const vfs = new MemoryVfs({ crashable: false });
+  makeDirectories(vfs);
+  put(vfs, manifestPath(ROOT, 42), Buffer.concat([header, body]));
+  return vfs;
+}
+
+test("a manifest whose checksum is right and whose content makes no sense is CORRUPT of its file", () => {
+  const { number, storeId } = MANIFEST;
+  const strange = [
+    Uint8Array.of(0xc1),
+    pack(null),
+    pack([]),
+    pack([number, storeId, [3, 7, 1, 1], [], [], 0, 1]),
+    pack([number, storeId, [3, 7n, 1, 1], [], "none", 0, 1]),
+    pack([-1, storeId, [3, 2n ** 64n - 1n, 1, 1], [], [], 0, 1]),
+  ];
+  for (const body of strange) {
+    const damage = corruptionOf(() => readManifest(withBody(body), ROOT, 42, STORE_ID));
+    assert.equal(damage?.file, manifestPath(ROOT, 42), Buffer.from(body).toString("hex"));
   }
 });

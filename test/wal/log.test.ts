@@ -215,3 +215,15 @@ describe("reading", () => {
     }
   });
 });
+
+describe("a log of another store", () => {
+  it("is refused, naming the segment", async () => {
+    const log = await opened();
+    await log.write(10);
+    log.kill();
+    Object.assign(log.config, { storeId: Uint8Array.from(STORE_ID, (byte) => byte ^ 1) });
+    const error = await refusal(log.open());
+    assert.equal(error.file, segmentPathOf(1));
+    assert.match(String(error), /belongs to another store/);
+  });
+});
