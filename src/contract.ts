@@ -13,6 +13,7 @@ import type {
   RuntimeCommit,
   RuntimeCommitResult,
   SessionEvent,
+  SessionHeadMeta,
   SessionMeta,
   SessionNodeRecord,
   SessionPickerInfo,
@@ -37,6 +38,21 @@ export interface SessionReader<Event = SessionEvent, Body = Json> {
   /** That live node, on or off the active path. */
   loadNode(nodeId: string, options?: CallOptions): Promise<SessionNodeRecord<Event, Body> | undefined>;
   loadSessionMeta(options?: CallOptions): Promise<SessionMeta | undefined>;
+  /**
+   * The head without nodes and checkpoint, in one look-up that reads neither; `undefined` if the session has
+   * no head. So it also answers where they are damaged.
+   */
+  loadSessionHeadMeta(options?: CallOptions): Promise<SessionHeadMeta | undefined>;
+  /**
+   * A path, newest node first, without `leafNodeId` the active one. All of one revision: the newest when the
+   * first node was asked for. What it holds is that state, encoded; nodes are decoded one at a time.
+   */
+  iteratePath(
+    path?: { leafNodeId?: string },
+    options?: CallOptions,
+  ): AsyncIterable<SessionNodeRecord<Event, Body>>;
+  /** As `iteratePath`: every live node, in insertion order. */
+  iterateGraph(options?: CallOptions): AsyncIterable<SessionNodeRecord<Event, Body>>;
 }
 
 /** The eight operations over one session. */

@@ -23,13 +23,16 @@ import type {
 } from "./contract.ts";
 import { isStoreError, type StoreError, storeError, toStoreError } from "./errors.ts";
 import { checkSessionId } from "./ids.ts";
+import { iterateGraphOf, iteratePathOf, type Walkable } from "./iterate-nodes.ts";
 import { listSessionsOf } from "./list-sessions.ts";
+import { readHeadMeta } from "./session/head-meta.ts";
 import { prepareNodeId, prepareScope } from "./session/prepare.ts";
 import type { SessionState } from "./session/state.ts";
 import type {
   Json,
   PersistedSessionRead,
   SessionEvent,
+  SessionHeadMeta,
   SessionMeta,
   SessionNodeRecord,
   SessionPickerInfo,
@@ -101,6 +104,12 @@ class View implements ReadOnlyStore {
       options: CallOptions | undefined,
       get: (view: StoreView, state: SessionState) => Value,
     ) => this.#read(options, (view) => get(view, view.state(id)));
+    const walkable: Walkable = {
+      source: () => this.#view.source,
+      load: () => read<SessionState>(undefined, (_view, state) => state),
+      check: () => this.#check(),
+      clock: this.#clock,
+    };
     const reader: SessionReader<Event, Body> = {
       sessionId: id,
       loadSession: (scope?: SessionReadScope, options?: CallOptions) =>
@@ -121,6 +130,11 @@ class View implements ReadOnlyStore {
         ),
       loadSessionMeta: (options?: CallOptions) =>
         read<SessionMeta | undefined>(options, (_view, state) => readMeta(state)),
+      loadSessionHeadMeta: (options?: CallOptions) =>
+        this.#read<SessionHeadMeta | undefined>(options, (view) => readHeadMeta(id, view.headFigures(id))),
+      iteratePath: (path?: { leafNodeId?: string }, options?: CallOptions) =>
+        iteratePathOf<Event, Body>(walkable, path, options),
+      iterateGraph: (options?: CallOptions) => iterateGraphOf<Event, Body>(walkable, options),
     };
     refuseWrites(reader);
     return reader;

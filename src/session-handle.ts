@@ -8,7 +8,9 @@ import { readMeta, readNodeOf, readSessionOf } from "./actors/reads.ts";
 import { bindWrite, type WritePlan } from "./actors/session.ts";
 import type { CallOptions, RuntimePersistence } from "./contract.ts";
 import { toStoreError } from "./errors.ts";
+import { iterateGraphOf, iteratePathOf, type Walkable } from "./iterate-nodes.ts";
 import { MAX_ID_BYTES } from "./limits.ts";
+import { readHeadMeta } from "./session/head-meta.ts";
 import { planMeta, planTombstone, planVacuum } from "./session/plan.ts";
 import {
   prepareCommit,
@@ -25,6 +27,7 @@ import type {
   RuntimeCommit,
   RuntimeCommitResult,
   SessionEvent,
+  SessionHeadMeta,
   SessionMeta,
   SessionNodeRecord,
   SessionReadScope,
@@ -108,6 +111,37 @@ export class SessionHandle<Event = SessionEvent, Body = Json> implements Runtime
       this.#engine.checkReadable();
       this.#read(readMeta, reply);
     });
+  }
+
+  /** From the state in memory if there is one; else no actor is started and no page read for so little. */
+  loadSessionHeadMeta(options?: CallOptions): Promise<SessionHeadMeta | undefined> {
+    return answer<SessionHeadMeta | undefined>(options, (reply) => {
+      const { sessions, source } = this.#engine;
+      this.#engine.checkReadable();
+      const figures = sessions.peek(this.sessionId)?.loaded ?? source.headFigures(this.sessionId);
+      reply.resolve(readHeadMeta(this.sessionId, figures));
+    });
+  }
+
+  iteratePath(
+    path?: { leafNodeId?: string },
+    options?: CallOptions,
+  ): AsyncIterable<SessionNodeRecord<Event, Body>> {
+    return iteratePathOf<Event, Body>(this.#walkable(), path, options);
+  }
+
+  iterateGraph(options?: CallOptions): AsyncIterable<SessionNodeRecord<Event, Body>> {
+    return iterateGraphOf<Event, Body>(this.#walkable(), options);
+  }
+
+  #walkable(): Walkable {
+    const engine = this.#engine;
+    return {
+      source: () => engine.source,
+      load: () => answer<SessionState>(undefined, (reply) => this.#read((state) => state, reply)),
+      check: () => engine.checkReadable(),
+      clock: engine.options.clock,
+    };
   }
 
   #write<Value>(

@@ -1,4 +1,5 @@
 /** What the reads of a session answer, from one of its durable states. Results alias nothing of the store. */
+import { copyLedger } from "../session/head-meta.ts";
 import { readGraph, readNode } from "../session/read.ts";
 import type { SessionState } from "../session/state.ts";
 import type {
@@ -20,7 +21,9 @@ export function readSessionOf<Event = SessionEvent, Body = Json>(
 ): PersistedSessionRead<Event, Body> | undefined {
   const { head } = state;
   if (head === undefined || state.deleted) return undefined;
-  const { graph, graphIsPartial } = source.readFor(state.sessionId, () => readGraph(state, scope));
+  const { graph, graphIsPartial, nextOlderNodeId } = source.readFor(state.sessionId, () =>
+    readGraph(state, scope),
+  );
   return {
     sessionId: state.sessionId,
     headRevision: head.revision,
@@ -30,11 +33,8 @@ export function readSessionOf<Event = SessionEvent, Body = Json>(
     graphIsPartial,
     checkpointRef: head.checkpointRef,
     checkpoint: source.hydrate(state.sessionId, head),
-    tokenLedger: state.ledger.map(({ source: from, model, usage }) => ({
-      source: from,
-      model,
-      usage: { ...usage },
-    })),
+    tokenLedger: copyLedger(state.ledger),
+    ...(nextOlderNodeId === undefined ? {} : { nextOlderNodeId }),
   };
 }
 

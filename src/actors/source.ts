@@ -7,7 +7,8 @@ import { decodeValue } from "../codec.ts";
 import { isStoreError, type StoreError, storeError } from "../errors.ts";
 import type { BlobRef, Lsn } from "../ids.ts";
 import { apply } from "../session/apply.ts";
-import { type BlobKind, decodeRecord, type LogRecord } from "../session/record.ts";
+import { applyToFigures, type HeadFigures, NO_FIGURES } from "../session/head-meta.ts";
+import { type BlobKind, decodeRecord, type LogRecord, type SessionRecord } from "../session/record.ts";
 import { emptySession, type HeadState, type SessionState } from "../session/state.ts";
 import type {
   HydratedSessionCheckpoint,
@@ -75,9 +76,23 @@ export class Source {
         this.view.loadState(sessionId, receiptsKept, olderReceipts) ?? emptySession(sessionId, receiptsKept);
       tail.forEachRecord(sessionId, (lsn, segment, offset) => {
         if (lsn <= state.lastLsn) return;
-        state = this.#applyAt(state, lsn, segment, offset);
+        state = this.#applyAt(sessionId, { lsn, segment, offset }, (record) => apply(state, record, lsn));
       });
       return state;
+    });
+  }
+
+  /** The durable figures of a session's head: its stored head and its records beyond it, but no page. */
+  headFigures(sessionId: string): HeadFigures {
+    return this.readFor(sessionId, () => {
+      const stored = this.view.head(sessionId);
+      let figures: HeadFigures = stored ?? NO_FIGURES;
+      this.tail.forEachRecord(sessionId, (lsn, segment, offset) => {
+        if (lsn <= (stored?.lastLsn ?? 0)) return;
+        const place = { lsn, segment, offset };
+        figures = this.#applyAt(sessionId, place, (record) => applyToFigures(figures, record));
+      });
+      return figures;
     });
   }
 
@@ -103,27 +118,22 @@ export class Source {
     return storeError("CORRUPT", fields, `${file} at ${offset}: ${problem}`, cause);
   }
 
-  #applyAt(state: SessionState, lsn: Lsn, segment: number, offset: number): SessionState {
+  #applyAt<Value>(
+    sessionId: string,
+    { lsn, segment, offset }: { lsn: Lsn; segment: number; offset: number },
+    applyRecord: (record: SessionRecord) => Value,
+  ): Value {
     const record = this.record(segment, offset);
-    if (record.kind === "blob" || record.sessionId !== state.sessionId) {
-      throw this.corrupt(
-        segment,
-        offset,
-        `LSN ${lsn} is not a record of session "${state.sessionId}"`,
-        state.sessionId,
-      );
+    if (record.kind === "blob" || record.sessionId !== sessionId) {
+      const problem = `LSN ${lsn} is not a record of session "${sessionId}"`;
+      throw this.corrupt(segment, offset, problem, sessionId);
     }
     try {
-      return apply(state, record, lsn);
+      return applyRecord(record);
     } catch (error) {
       if (isStoreError(error)) throw error;
-      throw this.corrupt(
-        segment,
-        offset,
-        `LSN ${lsn} does not follow: ${(error as Error).message}`,
-        state.sessionId,
-        error,
-      );
+      const problem = `LSN ${lsn} does not follow: ${(error as Error).message}`;
+      throw this.corrupt(segment, offset, problem, sessionId, error);
     }
   }
 

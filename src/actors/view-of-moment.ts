@@ -5,6 +5,7 @@
  */
 import type { RecoveryReport, VerifyReport } from "../contract.ts";
 import { storeError } from "../errors.ts";
+import type { HeadFigures } from "../session/head-meta.ts";
 import type { SessionState } from "../session/state.ts";
 import { checkSnapshot } from "../snapshot/check.ts";
 import { type Manifest, manifestPath } from "../snapshot/manifest.ts";
@@ -27,6 +28,8 @@ export interface StoreView {
   readonly recovery: RecoveryReport;
   readonly source: Source;
   state(sessionId: string): SessionState;
+  /** From the state if it was loaded; else no page is read. */
+  headFigures(sessionId: string): HeadFigures;
   verify(): VerifyReport;
   release(): void;
 }
@@ -116,6 +119,7 @@ function* readView(vfs: Vfs, root: string): Steps<StoreView> {
       recovery,
       source,
       state: (sessionId) => states.get(sessionId),
+      headFigures: (sessionId) => states.peek(sessionId) ?? source.headFigures(sessionId),
       verify: () => {
         const problems = checkSnapshot(vfs, { root, manifest });
         if (problems.length > 0) refuseOutrun(vfs, root, manifest);
@@ -146,6 +150,9 @@ class StateCache {
   readonly #states = new Map<string, SessionState>();
   constructor(source: Source) {
     this.#source = source;
+  }
+  peek(sessionId: string): SessionState | undefined {
+    return this.#states.get(sessionId);
   }
   get(sessionId: string): SessionState {
     const known = this.#states.get(sessionId);

@@ -57,29 +57,54 @@ export function prepareNodeIds(value: unknown): string[] {
   return ids.map((id, i) => shape.checkId(id, `nodeIds[${i}]`));
 }
 
-/** Throws UNSUPPORTED_READ_SCOPE; INVALID_ARGUMENT for a leaf that cannot be an id. */
+/** Throws UNSUPPORTED_READ_SCOPE; INVALID_ARGUMENT for a leaf that cannot be an id, or a limit that is none. */
 export function prepareScope(value: unknown): SessionReadScope {
   if (value === undefined) return { kind: "fullGraph" };
-  const { kind, leafNodeId } = readScope(value);
+  const { kind, leafNodeId, limit } = readScope(value);
   if (kind === "fullGraph") return { kind };
-  if (leafNodeId === undefined) return { kind: "activePath" };
-  return { kind: "activePath", leafNodeId: shape.checkId(leafNodeId, "scope.leafNodeId") };
+  return {
+    kind,
+    ...(leafNodeId === undefined ? {} : { leafNodeId: shape.checkId(leafNodeId, "scope.leafNodeId") }),
+    ...(limit === undefined ? {} : { limit: checkLimit(limit) }),
+  };
 }
 
-function readScope(value: unknown): { kind: "fullGraph" | "activePath"; leafNodeId: unknown } {
+/** A page of none would never get further. */
+function checkLimit(limit: unknown): number {
+  const nodes = shape.checkCounter(limit, "scope", "limit");
+  return nodes > 0 ? nodes : shape.fail("scope.limit", "must be at least 1");
+}
+
+export interface PathOptions {
+  readonly leafNodeId?: string;
+}
+
+/** Throws INVALID_ARGUMENT. */
+export function preparePath(value: unknown): PathOptions {
+  if (value === undefined) return {};
+  const leafNodeId = shape.optionalId(shape.open(value, "path", ["leafNodeId"]), "path", "leafNodeId");
+  return leafNodeId === undefined ? {} : { leafNodeId };
+}
+
+interface ReadScope {
+  readonly kind: "fullGraph" | "activePath";
+  readonly leafNodeId: unknown;
+  readonly limit: unknown;
+}
+
+function readScope(value: unknown): ReadScope {
   let cause: unknown;
   try {
-    const fields = shape.open(value, "scope", ["kind", "leafNodeId"]);
-    const { kind, leafNodeId } = fields;
-    if (kind === "activePath" || (kind === "fullGraph" && leafNodeId === undefined))
-      return { kind, leafNodeId };
+    const { kind, leafNodeId, limit } = shape.open(value, "scope", ["kind", "leafNodeId", "limit"]);
+    const isWhole = leafNodeId === undefined && limit === undefined;
+    if (kind === "activePath" || (kind === "fullGraph" && isWhole)) return { kind, leafNodeId, limit };
   } catch (error) {
     cause = error;
   }
   throw storeError(
     "UNSUPPORTED_READ_SCOPE",
     { scope: value },
-    'the read scope must be { kind: "fullGraph" } or { kind: "activePath", leafNodeId? }',
+    'the read scope must be { kind: "fullGraph" } or { kind: "activePath", leafNodeId?, limit? }',
     cause,
   );
 }

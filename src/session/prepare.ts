@@ -17,7 +17,13 @@ import { configToWire, usageToWire } from "./record.ts";
 import { commitShape as shape } from "./shape.ts";
 import type { PersistedSessionConfig, SessionCheckpoint, TokenLedgerEntry } from "./types.ts";
 
-export { prepareMeta, prepareNodeId, prepareNodeIds, prepareScope } from "./prepare-arguments.ts";
+export {
+  prepareMeta,
+  prepareNodeId,
+  prepareNodeIds,
+  preparePath,
+  prepareScope,
+} from "./prepare-arguments.ts";
 
 export interface PreparedCommit {
   readonly sessionId: string;

@@ -1,13 +1,15 @@
 /** What reads of one state answer about its nodes. Every answer is decoded anew and aliases nothing. */
 import { decodeValue } from "../codec.ts";
 import type { NodeEntry } from "./node-table.ts";
-import { isLive, liveEntries, liveEntry, type SessionState } from "./state.ts";
+import { liveEntries, liveEntry, type SessionState } from "./state.ts";
 import type { SessionGraph, SessionNodeRecord, SessionReadScope } from "./types.ts";
 
 export interface GraphRead {
   readonly graph: SessionGraph;
   /** Read by active path: there may be nodes beside it. */
   readonly graphIsPartial: boolean;
+  /** The newest node of the path that `limit` left out. */
+  readonly nextOlderNodeId?: string;
 }
 
 export function readGraph(state: SessionState, scope: SessionReadScope): GraphRead {
@@ -17,7 +19,9 @@ export function readGraph(state: SessionState, scope: SessionReadScope): GraphRe
     return { graph: graphOf(nodes, state.head?.leafNodeId), graphIsPartial: false };
   }
   const leafNodeId = scope.leafNodeId ?? state.head?.leafNodeId;
-  return { graph: graphOf(pathTo(state, leafNodeId), leafNodeId), graphIsPartial: true };
+  const { nodes, nextOlder } = newestOfPath(state, leafNodeId, scope.limit ?? Number.POSITIVE_INFINITY);
+  const read = { graph: graphOf(nodes, leafNodeId), graphIsPartial: true };
+  return nextOlder === undefined ? read : { ...read, nextOlderNodeId: nextOlder.id };
 }
 
 /** That live node, on or off the active path. */
@@ -33,18 +37,29 @@ export function nodeFromEntry({ id, parent, body }: NodeEntry): SessionNodeRecor
   return Object.assign(ids, rest) as SessionNodeRecord;
 }
 
-/** Root first; it ends below a missing or tombstoned parent. */
-function pathTo(state: SessionState, leafNodeId: string | undefined): SessionNodeRecord[] {
-  const path: SessionNodeRecord[] = [];
+/** Entries of a path, leaf first; it ends below a missing or tombstoned parent. */
+export function* pathEntries(state: SessionState, leafNodeId: string | undefined): Generator<NodeEntry> {
   let at = leafNodeId;
   while (at !== undefined) {
-    const slot = state.nodes.slots.get(at);
-    const entry = slot === undefined ? undefined : state.nodes.entries[slot];
-    if (slot === undefined || entry === undefined || !isLive(state, slot)) break;
-    path.push(nodeFromEntry(entry));
+    const entry = liveEntry(state, at);
+    if (entry === undefined) return;
+    yield entry;
     at = entry.parent;
   }
-  return path.reverse();
+}
+
+/** The newest nodes of a path, root first, and the one that would have been next. */
+function newestOfPath(
+  state: SessionState,
+  leafNodeId: string | undefined,
+  limit: number,
+): { readonly nodes: SessionNodeRecord[]; readonly nextOlder: NodeEntry | undefined } {
+  const nodes: SessionNodeRecord[] = [];
+  for (const entry of pathEntries(state, leafNodeId)) {
+    if (nodes.length === limit) return { nodes: nodes.reverse(), nextOlder: entry };
+    nodes.push(nodeFromEntry(entry));
+  }
+  return { nodes: nodes.reverse(), nextOlder: undefined };
 }
 
 function graphOf(nodes: SessionNodeRecord[], leafNodeId: string | undefined): SessionGraph {

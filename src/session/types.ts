@@ -260,11 +260,16 @@ export interface PersistedSessionRead<Event = SessionEvent, Body = Json> {
   checkpointRef: BlobRef;
   checkpoint: HydratedSessionCheckpoint;
   tokenLedger: TokenLedgerEntry[];
+  /** Of a path that `limit` cut: its next older node. As `leafNodeId` of the next read it goes on there. */
+  nextOlderNodeId?: string;
 }
 
 // --- operations ------------------------------------------------------------------------------------------
 
-export type SessionReadScope = { kind: "fullGraph" } | { kind: "activePath"; leafNodeId?: string };
+export type SessionReadScope =
+  | { kind: "fullGraph" }
+  /** `limit`: only the newest so many nodes of the path. */
+  | { kind: "activePath"; leafNodeId?: string; limit?: number };
 
 /** The leaf is always explicit: absent means "no leaf", not "keep". */
 export type GraphCommitDelta<Event = SessionEvent, Body = Json> =

@@ -203,5 +203,5 @@ function isWrite(call: Call): call is WriteCall {
 }
 
 function isRead(call: Call): call is ReadCall {
-  return ["load", "loadNode", "loadMeta"].includes(call.kind);
+  return ["load", "loadNode", "loadMeta", "loadHeadMeta", "iterate"].includes(call.kind);
 }

@@ -66,6 +66,15 @@ export type ReadCall =
       readonly kind: "load";
       readonly scope: "fullGraph" | "activePath";
       readonly leaf: string | undefined;
+      readonly limit?: number;
+      readonly view?: number;
+    }
+  | { readonly kind: "loadHeadMeta"; readonly view?: number }
+  /** Nodes one at a time: of a path, leaf first, or of the whole graph. */
+  | {
+      readonly kind: "iterate";
+      readonly over: "path" | "graph";
+      readonly leaf: string | undefined;
       readonly view?: number;
     }
   | { readonly kind: "loadNode"; readonly node: string; readonly view?: number }
@@ -97,8 +106,18 @@ export interface SessionSeen {
   readonly refs: { readonly [Name in ComponentName]?: string };
   readonly values: { readonly [Name in ComponentName]?: string };
   readonly ledger: readonly UsageSeen[];
+  /** The first node that a limit left out. */
+  readonly nextOlder?: string | undefined;
   /** A component or the checkpoint whose bytes do not have the address they are known by. */
   readonly wrongAddress: string | undefined;
+}
+
+export interface HeadMetaSeen {
+  readonly revision: number;
+  readonly config: string;
+  readonly leaf: string | undefined;
+  readonly nodeCount: number;
+  readonly ledger: readonly UsageSeen[];
 }
 
 export interface CommitSeen {
@@ -128,6 +147,8 @@ export type Value =
   | { readonly kind: "commit"; readonly commit: CommitSeen }
   | { readonly kind: "session"; readonly session: SessionSeen | undefined }
   | { readonly kind: "node"; readonly node: NodeSeen | undefined }
+  | { readonly kind: "headMeta"; readonly head: HeadMetaSeen | undefined }
+  | { readonly kind: "nodes"; readonly nodes: readonly NodeSeen[] }
   | { readonly kind: "meta"; readonly meta: MetaSeen | undefined }
   | { readonly kind: "vacuum"; readonly removed: number }
   | { readonly kind: "deleted"; readonly existed: boolean }

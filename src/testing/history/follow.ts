@@ -1,9 +1,9 @@
 /** One call and its answer, written down in the turns in which they happen. */
 import type { ListOptions, VerifyReport } from "../../contract.ts";
-import type { SessionPickerInfo } from "../../session/types.ts";
-import type { Call, EntrySeen, Value } from "./events.ts";
+import type { SessionNodeRecord, SessionPickerInfo } from "../../session/types.ts";
+import type { Call, EntrySeen, NodeSeen, Value } from "./events.ts";
 import type { Pen } from "./pen.ts";
-import { recordEntry } from "./record.ts";
+import { recordEntry, recordNode } from "./record.ts";
 
 export const DONE: Value = { kind: "done" };
 
@@ -35,6 +35,26 @@ export function recordVerify(pen: Pen, run: () => Promise<VerifyReport>): Promis
     kind: "problems",
     problems: problems.map(({ file, code, message }) => ({ code, text: `${code} in ${file}: ${message}` })),
   }));
+}
+
+/** An iteration that its reader leaves early is never answered, and says nothing. */
+export async function* recordIteration(
+  pen: Pen,
+  { sessionId = "", call }: Asked,
+  run: () => AsyncIterable<SessionNodeRecord>,
+): AsyncGenerator<SessionNodeRecord, void, undefined> {
+  const id = pen.invoked(sessionId, call);
+  const nodes: NodeSeen[] = [];
+  try {
+    for await (const node of run()) {
+      nodes.push(recordNode(node));
+      yield node;
+    }
+  } catch (error) {
+    pen.failed(id, error);
+    throw error;
+  }
+  pen.answered(id, { kind: "nodes", nodes });
 }
 
 /** A listing that its reader leaves early says nothing about the sessions it did not come to. */

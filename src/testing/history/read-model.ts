@@ -2,6 +2,7 @@
 import {
   COMPONENTS,
   type EntrySeen,
+  type HeadMetaSeen,
   type NodeSeen,
   type ReadCall,
   type SessionSeen,
@@ -28,6 +29,10 @@ export function differenceOfRead(
       return value.kind === "node"
         ? differenceOfNode(liveNode(state.graph, call.node), value.node)
         : "no node";
+    case "loadHeadMeta":
+      return value.kind === "headMeta" ? differenceOfHeadMeta(state, value.head) : "no head meta";
+    case "iterate":
+      return value.kind === "nodes" ? differenceOfNodes(nodesOf(state, call), value.nodes) : "no nodes";
     case "loadMeta": {
       const found = value.kind === "meta" ? value.meta?.value : undefined;
       return state.meta?.value === found ? undefined : `meta ${found} instead of ${state.meta?.value}`;
@@ -48,12 +53,35 @@ function differenceOfSession(
   if (seen.turn !== state.turn) return `turn state ${seen.turn} instead of ${state.turn}`;
   const leaf = call.scope === "activePath" ? (call.leaf ?? state.graph.leaf) : state.graph.leaf;
   if (seen.leaf !== leaf) return `leaf ${seen.leaf} instead of ${leaf}`;
-  const nodes = call.scope === "activePath" ? livePath(state.graph, leaf) : liveNodes(state.graph);
+  const all = call.scope === "activePath" ? livePath(state.graph, leaf) : liveNodes(state.graph);
+  const left = Math.max(all.length - (call.limit ?? all.length), 0);
+  const nodes = all.slice(left);
+  const nextOlder = all[left - 1]?.id;
+  if (seen.nextOlder !== nextOlder) return `next older node ${seen.nextOlder} instead of ${nextOlder}`;
   return (
     differenceOfComponents(state, seen, book) ??
     differenceOfLedger(state.ledger, seen.ledger) ??
     differenceOfNodes(nodes, seen.nodes)
   );
+}
+
+/** In the order in which an iteration shows them. */
+function nodesOf(state: SessionModel, call: Extract<ReadCall, { kind: "iterate" }>): readonly NodeSeen[] {
+  if (state.revision === 0) return [];
+  return call.over === "graph"
+    ? liveNodes(state.graph)
+    : livePath(state.graph, call.leaf ?? state.graph.leaf).toReversed();
+}
+
+function differenceOfHeadMeta(state: SessionModel, seen: HeadMetaSeen | undefined): string | undefined {
+  if (seen === undefined)
+    return state.revision === 0 ? undefined : `no head instead of revision ${state.revision}`;
+  if (seen.revision !== state.revision) return `revision ${seen.revision} instead of ${state.revision}`;
+  if (seen.config !== state.config) return `config ${seen.config} instead of ${state.config}`;
+  if (seen.leaf !== state.graph.leaf) return `leaf ${seen.leaf} instead of ${state.graph.leaf}`;
+  const nodeCount = liveNodes(state.graph).length;
+  if (seen.nodeCount !== nodeCount) return `${seen.nodeCount} live nodes instead of ${nodeCount}`;
+  return differenceOfLedger(state.ledger, seen.ledger);
 }
 
 function differenceOfComponents(state: SessionModel, seen: SessionSeen, book: ValueBook): string | undefined {

@@ -2,16 +2,17 @@
 import type { CallOptions, ListOptions, ReadOnlyStore, SessionReader, VerifyReport } from "../../contract.ts";
 import type {
   PersistedSessionRead,
+  SessionHeadMeta,
   SessionMeta,
   SessionNodeRecord,
   SessionPickerInfo,
   SessionReadScope,
 } from "../../session/types.ts";
 import type { Call, Value } from "./events.ts";
-import { type Asked, DONE, follow, recordListing, recordVerify } from "./follow.ts";
+import { type Asked, DONE, follow, recordIteration, recordListing, recordVerify } from "./follow.ts";
 import type { History } from "./history.ts";
 import { Pen } from "./pen.ts";
-import { recordMeta, recordNode, recordSession } from "./record.ts";
+import { recordHeadMeta, recordMeta, recordNode, recordSession } from "./record.ts";
 
 /** Call it before the view is opened; `open` opens it. `isAlive` tells of the process that reads. */
 export async function recordView(
@@ -88,8 +89,9 @@ export class RecordedReader implements SessionReader {
   }
 
   loadSession(scope?: SessionReadScope, options?: CallOptions): Promise<PersistedSessionRead | undefined> {
-    const leaf = scope?.kind === "activePath" ? scope.leafNodeId : undefined;
-    const call = { kind: "load", scope: scope?.kind ?? "fullGraph", leaf, ...this.#view } as const;
+    const { leafNodeId: leaf, limit } = scope?.kind === "activePath" ? scope : {};
+    const part = limit === undefined ? this.#view : { limit, ...this.#view };
+    const call = { kind: "load", scope: scope?.kind ?? "fullGraph", leaf, ...part } as const;
     return this.ask(
       call,
       () => this.#reader.loadSession(scope, options),
@@ -111,6 +113,26 @@ export class RecordedReader implements SessionReader {
       () => this.#reader.loadSessionMeta(options),
       (meta) => ({ kind: "meta", meta: meta && recordMeta(meta) }),
     );
+  }
+
+  loadSessionHeadMeta(options?: CallOptions): Promise<SessionHeadMeta | undefined> {
+    return this.ask(
+      { kind: "loadHeadMeta", ...this.#view },
+      () => this.#reader.loadSessionHeadMeta(options),
+      (head) => ({ kind: "headMeta", head: head && recordHeadMeta(head) }),
+    );
+  }
+
+  iteratePath(path?: { leafNodeId?: string }, options?: CallOptions): AsyncIterable<SessionNodeRecord> {
+    const call = { kind: "iterate", over: "path", leaf: path?.leafNodeId, ...this.#view } as const;
+    const asked = { sessionId: this.sessionId, call };
+    return recordIteration(this.pen, asked, () => this.#reader.iteratePath(path, options));
+  }
+
+  iterateGraph(options?: CallOptions): AsyncIterable<SessionNodeRecord> {
+    const call = { kind: "iterate", over: "graph", leaf: undefined, ...this.#view } as const;
+    const asked = { sessionId: this.sessionId, call };
+    return recordIteration(this.pen, asked, () => this.#reader.iterateGraph(options));
   }
 
   protected ask<Result>(

@@ -8,6 +8,7 @@ import type {
   RuntimeCommit,
   RuntimeCommitResult,
   SessionCheckpoint,
+  SessionHeadMeta,
   SessionMeta,
   SessionNodeRecord,
   SessionPickerInfo,
@@ -20,6 +21,7 @@ import {
   type ComponentName,
   type ComponentSent,
   type EntrySeen,
+  type HeadMetaSeen,
   type MetaSeen,
   type NodeSeen,
   type SessionSeen,
@@ -118,7 +120,18 @@ export function recordSession(read: PersistedSessionRead): SessionSeen {
     refs: refsOf(checkpoint),
     values,
     ledger: read.tokenLedger.map(recordUsage),
+    nextOlder: read.nextOlderNodeId,
     wrongAddress: wrongAddressOf(read),
+  };
+}
+
+export function recordHeadMeta(head: SessionHeadMeta): HeadMetaSeen {
+  return {
+    revision: head.headRevision,
+    config: recordConfig(head),
+    leaf: head.leafNodeId,
+    nodeCount: head.graphNodeCount,
+    ledger: head.tokenLedger.map(recordUsage),
   };
 }
 
