@@ -19,11 +19,13 @@ import { metaLaws } from "./meta.ts";
 import { operationLaws } from "./operations.ts";
 import { payloadLaws } from "./payloads.ts";
 import { pickerLaws } from "./picker.ts";
+import { readLaws } from "./reads.ts";
 import { type Capabilities, declare, type StoreFactory } from "./suite.ts";
 import { tombstoneLaws } from "./tombstone.ts";
 
 const AREAS = {
   load: loadLaws,
+  reads: readLaws,
   commit: commitLaws,
   graph: graphLaws,
   checkpoint: checkpointLaws,
