@@ -26,8 +26,9 @@ const packr = new Packr({
 /** First byte of a value without escapes. */
 export const PLAIN = 0;
 const ESCAPED = 1;
-/** For values of the caller, whose bytes are copied by whoever keeps them. */
-const plain = new MsgpackWriter("kept");
+/** For values of the caller, whose bytes are copied by whoever keeps them. `session/scratch.ts` rewinds it. */
+export const plainWriter = new MsgpackWriter("kept");
+const plain = plainWriter;
 const ESCAPE_KEY = "$v";
 
 /** How a checked value must be encoded: as it is, or by way of a copy that escapes and drops. */
@@ -55,8 +56,8 @@ export function encodeValue(value: unknown, encoding: Encoding): Uint8Array {
 }
 
 /**
- * As `encodeValue` without the copy: a view of a slab that it shares with other values and keeps in memory. For
- * bytes that are copied or forgotten soon.
+ * As `encodeValue` without the copy: a view of a slab that it shares with other values, valid until `plainWriter`
+ * is rewound. For bytes that are copied or forgotten soon.
  */
 export function encodeValueShared(value: unknown, encoding: Encoding): Uint8Array {
   if (encoding === "plain") return plainValue(value);

@@ -4,7 +4,7 @@
  *
  * 1. The bytes are those msgpackr writes for the same value with the codec's settings: a value has one encoding.
  * 2. What `end` answers is a view of the writer's own buffer. Of a "reused" buffer it is valid until the next
- *    `begin`; of a "kept" one for as long as it is referenced, and keeps that slab in memory.
+ *    `begin`; of a "kept" one until `rewind`, or for ever if `leave` came before, and keeps that slab in memory.
  * 3. No code of a caller runs between `begin` and `end`.
  */
 import { KIB } from "./limits.ts";
@@ -61,6 +61,16 @@ export class MsgpackWriter {
       this.#at = 0;
     }
     this.#start = this.#at;
+  }
+
+  /** Nothing that a "kept" buffer answered is needed any more: it is written again from its start. */
+  rewind(): void {
+    this.#at = 0;
+  }
+
+  /** Somebody goes on needing what was answered: the buffer is his, and the next value begins in another. */
+  leave(): void {
+    this.#at = this.#bytes.length;
   }
 
   end(): Uint8Array {

@@ -5,7 +5,7 @@
 import { abortedError, type Reply } from "./actors/ask.ts";
 import type { Engine } from "./actors/engine.ts";
 import { readMeta, readNodeOf, readSessionOf } from "./actors/reads.ts";
-import { bindWrite, type WritePlan } from "./actors/session.ts";
+import { bindWrite, type CommitEvent, type WritePlan } from "./actors/session.ts";
 import type { CallOptions, RuntimePersistence } from "./contract.ts";
 import { toStoreError } from "./errors.ts";
 import { iterateGraphOf, iteratePathOf, type Walkable } from "./iterate-nodes.ts";
@@ -19,6 +19,7 @@ import {
   prepareNodeIds,
   prepareScope,
 } from "./session/prepare.ts";
+import { beginScratch, endScratch } from "./session/scratch.ts";
 import type { SessionState } from "./session/state.ts";
 import type {
   GcReport,
@@ -52,10 +53,18 @@ export class SessionHandle<Event = SessionEvent, Body = Json> implements Runtime
   ): Promise<RuntimeCommitResult> {
     return answer<RuntimeCommitResult>(options, (reply) => {
       this.#engine.checkOpen();
-      const { maxCommitBytes } = this.#engine.options;
-      const prepared = prepareCommit(commit, this.sessionId, { maxCommitBytes });
-      this.#engine.admit(prepared.newBytes);
-      this.#engine.sessions.get(this.sessionId).send({ type: "commit", prepared, reply });
+      let isDone = true;
+      beginScratch();
+      try {
+        const prepared = prepareCommit(commit, this.sessionId, this.#engine.options);
+        this.#engine.admit(prepared.newBytes);
+        const event: CommitEvent = { type: "commit", prepared, reply, isDecided: false };
+        isDone = false;
+        this.#engine.sessions.get(this.sessionId).send(event);
+        isDone = event.isDecided;
+      } finally {
+        endScratch(isDone);
+      }
     });
   }
 

@@ -90,7 +90,7 @@ export class Engine {
         blobKind: (ref) => source.blobKind(ref),
         damageHiding: (ref, sessionId) => source.damageHiding(ref, sessionId),
         pin: (refs) => this.#collector.pin(refs),
-        append: (write) => writer.send({ type: "append", write }),
+        append: (write, record, blobs) => writer.send({ type: "append", write, record, blobs }),
         after: (settle) => writer.send({ type: "after", settle }),
         poison: (error) => writer.send({ type: "log.failed", error }),
         committed: () => {

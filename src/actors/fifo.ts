@@ -1,21 +1,26 @@
 /**
  * A queue that is taken from its front: there is an item per frame and per answer in flight, so neither taking
- * one nor taking many may copy the rest.
+ * one nor taking many may copy the rest, and filling it again after it ran empty allocates nothing.
  */
 
-/** Items taken before the array is cut, at least. */
-const MIN_CUT = 1024;
+const FIRST_CAPACITY = 16;
+/** Places that an empty queue keeps. */
+const MAX_KEPT = 16_384;
 
 export class Fifo<Item> {
-  #items: Item[] = [];
+  /** A ring; its length is a power of two. */
+  #items: (Item | undefined)[] = emptyRing(FIRST_CAPACITY);
   #first = 0;
+  #length = 0;
 
   get isEmpty(): boolean {
-    return this.#first === this.#items.length;
+    return this.#length === 0;
   }
 
   push(item: Item): void {
-    this.#items.push(item);
+    if (this.#length === this.#items.length) this.#grow();
+    this.#items[(this.#first + this.#length) & (this.#items.length - 1)] = item;
+    this.#length++;
   }
 
   /** The oldest item, which stays. */
@@ -24,29 +29,32 @@ export class Fifo<Item> {
   }
 
   shift(): Item | undefined {
+    if (this.#length === 0) return undefined;
     const item = this.#items[this.#first];
-    if (item === undefined) return undefined;
-    this.#first++;
-    if (this.#first === this.#items.length) this.#reset();
-    // As many have been taken as are moved, so an item is moved once on average.
-    else if (this.#first >= MIN_CUT && 2 * this.#first >= this.#items.length) this.#cut();
+    this.#items[this.#first] = undefined;
+    this.#first = (this.#first + 1) & (this.#items.length - 1);
+    this.#length--;
+    if (this.#length === 0 && this.#items.length > MAX_KEPT) this.#items = emptyRing(FIRST_CAPACITY);
     return item;
   }
 
   /** Takes all, oldest first. */
   takeAll(): Item[] {
-    const items = this.#items.slice(this.#first);
-    this.#reset();
+    const items: Item[] = [];
+    for (let item = this.shift(); item !== undefined; item = this.shift()) items.push(item);
     return items;
   }
 
-  #cut(): void {
-    this.#items.splice(0, this.#first);
+  #grow(): void {
+    const before = this.#items;
+    const grown = emptyRing<Item>(before.length * 2);
+    for (let i = 0; i < this.#length; i++) grown[i] = before[(this.#first + i) & (before.length - 1)];
+    this.#items = grown;
     this.#first = 0;
   }
+}
 
-  #reset(): void {
-    this.#items = [];
-    this.#first = 0;
-  }
+/** Filled, because an array with holes is slower. */
+function emptyRing<Item>(capacity: number): (Item | undefined)[] {
+  return new Array<Item | undefined>(capacity).fill(undefined);
 }

@@ -22,19 +22,34 @@ import { blobPayloads, type NewBlob } from "./blob-frames.ts";
 import { Fifo } from "./fifo.ts";
 import type { BlobTail, Tail } from "./tail.ts";
 
-/** One session's write: blobs, then the record that names them. */
-export interface Write {
-  readonly record: SessionRecord;
-  readonly blobs: readonly NewBlob[];
-  /** Called once when the write is durable, or with the error that makes its outcome unknown. */
-  readonly settle: (error: StoreError | undefined) => void;
-  /** LSN of the record; set by the log writer before `append` returns. */
+/**
+ * One session's write: blobs, then the record that names them. It waits in the queue of frames and in that of
+ * answers, so it holds neither the record nor its bytes: they would stay in memory until it is durable.
+ */
+export interface Write extends Settlement {
+  readonly kind: SessionRecord["kind"];
+  readonly sessionId: string;
+  /** LSN of the record; set by the log writer before `append` returns, and 0 if it is refused. */
   lsn: Lsn;
+  /** Bytes of the record's payload; set by the log writer as well. */
+  bytes: number;
+}
+
+/** Who waits for the log up to an LSN. */
+export interface Settlement {
+  readonly lsn: Lsn;
+  /** Called once when everything up to the LSN is durable, or with the error that makes its outcome unknown. */
+  settle(error: StoreError | undefined): void;
 }
 
 export type LogWriterEvent =
   /** Appends; sets `write.lsn`. Throws nothing: a refused write is settled with the error. */
-  | { readonly type: "append"; readonly write: Write }
+  | {
+      readonly type: "append";
+      readonly write: Write;
+      readonly record: SessionRecord;
+      readonly blobs: readonly NewBlob[];
+    }
   /** Calls back when everything appended so far is durable. */
   | { readonly type: "after"; readonly settle: (error: StoreError | undefined) => void }
   /** Frames up to `lastLsn` are durable; `positions` has (segment, offset) of each, flat, in LSN order. */
@@ -49,14 +64,7 @@ export interface LogWriterInput {
 }
 
 /** What a frame in flight is, so that its place can be entered into the tail once it is durable. */
-type Frame =
-  | { readonly record: Pick<SessionRecord, "kind" | "sessionId">; readonly lsn: Lsn; readonly bytes: number }
-  | { readonly blob: BlobTail };
-
-interface Settlement {
-  readonly lsn: Lsn;
-  readonly settle: (error: StoreError | undefined) => void;
-}
+type Frame = Write | BlobTail;
 
 export const logWriterLogic = fromCallback<LogWriterEvent & AnyEventObject, LogWriterInput>(
   ({ input, receive }) => {
@@ -93,7 +101,7 @@ class WriteQueue {
   #receive(event: LogWriterEvent): void {
     switch (event.type) {
       case "append":
-        return this.#append(event.write);
+        return this.#append(event.write, event.record, event.blobs);
       case "after":
         return this.#after(event.settle);
       case "log.batch":
@@ -108,19 +116,18 @@ class WriteQueue {
     }
   }
 
-  #append(write: Write): void {
+  #append(write: Write, record: SessionRecord, blobs: readonly NewBlob[]): void {
     if (this.#error !== undefined) {
       write.settle(poisonedError(this.#error));
       return;
     }
     try {
-      for (const blob of write.blobs) this.#appendBlob(blob);
-      const payload = encodeRecordTransient(write.record);
+      for (const blob of blobs) this.#appendBlob(blob);
+      const payload = encodeRecordTransient(record);
       write.lsn = this.#log.append(payload);
-      // Not the record itself: its payload would stay in memory until it is durable.
-      const { kind, sessionId } = write.record;
-      this.#frames.push({ record: { kind, sessionId }, lsn: write.lsn, bytes: payload.length });
-      this.#settlements.push({ lsn: write.lsn, settle: write.settle });
+      write.bytes = payload.length;
+      this.#frames.push(write);
+      this.#settlements.push(write);
     } catch (error) {
       // Half of a write may be in the ring: nothing can be said about the log any more.
       const failure = toStoreError(error);
@@ -134,7 +141,7 @@ class WriteQueue {
     for (const payload of blobPayloads(blob)) {
       const lsn = this.#log.append(payload);
       entry ??= this.#tail.addBlob(blob.ref, blob.blobKind, blob.bytes.length, lsn);
-      this.#frames.push({ blob: entry });
+      this.#frames.push(entry);
     }
   }
 
@@ -150,8 +157,8 @@ class WriteQueue {
       assert(frame !== undefined, "every durable frame was appended by this writer");
       const segment = positions[i] as number;
       const offset = positions[i + 1] as number;
-      if ("blob" in frame) frame.blob.positions.push(segment, offset);
-      else this.#tail.addRecord(frame.record, frame.lsn, segment, offset, frame.bytes);
+      if ("positions" in frame) frame.positions.push(segment, offset);
+      else this.#tail.addRecord(frame, frame.lsn, segment, offset, frame.bytes);
     }
   }
 
@@ -172,7 +179,7 @@ class WriteQueue {
   fail(error: StoreError): void {
     this.#error ??= error;
     this.#frames.takeAll();
-    for (const { settle } of this.#settlements.takeAll()) settle(unknownError(error));
+    for (const settlement of this.#settlements.takeAll()) settlement.settle(unknownError(error));
   }
 }
 

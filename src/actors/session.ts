@@ -37,7 +37,7 @@ export interface SessionServices {
   damageHiding(ref: BlobRef, sessionId: string): StoreError | undefined;
   /** Tells a running gc that these blobs are named by a commit; called before their existence is tested. */
   pin(refs: readonly BlobRef[]): void;
-  append(write: Write): void;
+  append(write: Write, record: SessionRecord, blobs: readonly NewBlob[]): void;
   /** Calls back when everything appended so far is durable. */
   after(settle: (error: StoreError | undefined) => void): void;
   /** Ends the store: its log and its state in memory disagree. Whatever is in flight is answered. */
@@ -48,8 +48,16 @@ export interface SessionServices {
   readonly planOptions: CommitPlanOptions;
 }
 
+export interface CommitEvent {
+  readonly type: "commit";
+  readonly prepared: PreparedCommit;
+  readonly reply: Reply<RuntimeCommitResult>;
+  /** Set once nothing of `prepared` is needed any more; an actor that is busy keeps the event for later. */
+  isDecided: boolean;
+}
+
 export type SessionActorEvent =
-  | { readonly type: "commit"; readonly prepared: PreparedCommit; readonly reply: Reply<RuntimeCommitResult> }
+  | CommitEvent
   | { readonly type: "write"; readonly request: WriteRequest }
   | {
       readonly type: "read";
@@ -129,31 +137,26 @@ export class SessionCell {
   }
 
   #write<Value>(record: SessionRecord, blobs: readonly NewBlob[], answer: Value, reply: Reply<Value>): void {
-    let next: SessionState | undefined;
-    const write: Write = {
-      record,
-      blobs,
-      lsn: 0,
-      settle: (error) => {
-        if (error === undefined) this.#visible = next ?? this.#visible;
-        this.#answered();
-        if (error === undefined) reply.resolve(answer);
-        else reply.reject(error);
-      },
-    };
+    const write = new PendingWrite(record, answer, reply, this.#settled);
     this.waiting++;
-    this.#services.append(write);
+    this.#services.append(write, record, blobs);
     if (write.lsn === 0) return;
     try {
-      next = apply(this.planned, record, write.lsn);
+      write.next = apply(this.planned, record, write.lsn);
     } catch (error) {
       // The log has a record that the state cannot take: nothing decided on this state could be right.
       this.#services.poison(toStoreError(error));
       return;
     }
-    this.#planned = next;
+    this.#planned = write.next;
     this.#services.changed(this);
   }
+
+  /** One for all writes of the session: `next` is the state after the one that was settled. */
+  readonly #settled = (next: SessionState | undefined): void => {
+    this.#visible = next ?? this.#visible;
+    this.#answered();
+  };
 
   /** A blob behind damage is not missing: nobody knows. */
   #refusal(error: StoreError): StoreError {
@@ -174,6 +177,38 @@ export class SessionCell {
       if (error === undefined) answer();
       else reply.reject(error);
     });
+  }
+}
+
+/** A write that waits for the log: one object, because there is one for every commit in flight. */
+class PendingWrite<Value> implements Write {
+  readonly kind: SessionRecord["kind"];
+  readonly sessionId: string;
+  lsn = 0;
+  bytes = 0;
+  /** The state that is visible from now on once the write is durable. */
+  next: SessionState | undefined;
+  readonly #answer: Value;
+  readonly #reply: Reply<Value>;
+  readonly #settled: (next: SessionState | undefined) => void;
+
+  constructor(
+    { kind, sessionId }: SessionRecord,
+    answer: Value,
+    reply: Reply<Value>,
+    settled: (next: SessionState | undefined) => void,
+  ) {
+    this.kind = kind;
+    this.sessionId = sessionId;
+    this.#answer = answer;
+    this.#reply = reply;
+    this.#settled = settled;
+  }
+
+  settle(error: StoreError | undefined): void {
+    this.#settled(error === undefined ? this.next : undefined);
+    if (error === undefined) this.#reply.resolve(this.#answer);
+    else this.#reply.reject(error);
   }
 }
 
@@ -208,6 +243,7 @@ function handle(cell: SessionCell, event: SessionActorEvent): void {
       } catch (error) {
         event.reply.reject(toStoreError(error));
       }
+      event.isDecided = true;
       return;
     case "write":
       event.request(cell);

@@ -123,7 +123,7 @@ function withGraph(state: SessionState, graph: GraphFact): Nodes {
 function appended(state: SessionState, added: readonly NodeFact[]): Nodes {
   const { nodes, hiddenCount } = state;
   expectNewest(state);
-  for (const node of added) pushNew(nodes, node);
+  for (const node of added) nodes.add(node);
   return { nodes, length: nodes.entries.length, hiddenCount };
 }
 
@@ -132,7 +132,7 @@ function replaced(state: SessionState, steps: readonly ReplaceStep[]): Nodes {
   const nodes = new NodeTable();
   for (const step of steps) {
     if (step.kind === "node") {
-      pushNew(nodes, step.node);
+      nodes.add(step.node);
       continue;
     }
     for (let slot = step.start; slot < step.start + step.count; slot++) {
@@ -144,11 +144,6 @@ function replaced(state: SessionState, steps: readonly ReplaceStep[]): Nodes {
     }
   }
   return { nodes, length: nodes.entries.length, hiddenCount: 0 };
-}
-
-function pushNew(nodes: NodeTable, node: NodeFact): void {
-  expect(!nodes.slots.has(node.id), `node "${node.id}" exists already`);
-  nodes.add(node);
 }
 
 function applyTombstone(state: SessionState, record: TombstoneRecord, lsn: Lsn): SessionState {

@@ -6,9 +6,11 @@ import { PLAIN } from "../codec.ts";
 import { MsgpackWriter } from "../msgpack-writer.ts";
 import type { PromptUsage, SessionCheckpoint, TokenUsage } from "./types.ts";
 
-const writer = new MsgpackWriter("kept");
+/** `scratch.ts` rewinds it. */
+export const manifestWriter = new MsgpackWriter("kept");
+const writer = manifestWriter;
 
-/** A view of a shared slab. The mode's payload must be an empty map and its id well-formed. */
+/** A view of a shared slab, valid until that is rewound. The mode's payload must be an empty map and its id well-formed. */
 export function writeManifest(checkpoint: SessionCheckpoint): Uint8Array {
   const { executionStateRef, pluginSnapshotRef, pluginSnapshotRevision, toolStateRef } = checkpoint;
   const { lastPromptUsage, modeTurnOptions, tokenUsage, turnIndex } = checkpoint.turnState;

@@ -42,9 +42,15 @@ class StoredEntry implements NodeEntry {
   readonly #at: number;
   readonly #length: number;
 
-  constructor(node: Omit<NodeEntry, "hiddenAt">, hiddenAt: number, chunk: Uint8Array, at: number) {
+  constructor(
+    node: Omit<NodeEntry, "hiddenAt">,
+    parent: string | undefined,
+    hiddenAt: number,
+    chunk: Uint8Array,
+    at: number,
+  ) {
     this.id = node.id;
-    this.parent = node.parent;
+    this.parent = parent;
     this.flags = node.flags;
     this.hiddenAt = hiddenAt;
     this.#chunk = chunk;
@@ -67,16 +73,20 @@ export class NodeTable {
   #chunk: Uint8Array = NO_BYTES;
   #used = 0;
 
-  /** Adds a copy of the node at the end. */
+  /** Adds a copy of the node at the end. Throws if its id is taken; the table is then of no use any more. */
   add(node: Omit<NodeEntry, "hiddenAt">, hiddenAt = LIVE): void {
     const { id, parent, body } = node;
     const at = this.#place(body.length);
     const chunk = at === undefined ? copyOf(body) : this.#chunk;
     if (at !== undefined) chunk.set(body, at);
+    const last = this.entries.at(-1);
+    // Nearly every node's parent is the one before it: its id is kept once, and looked up never.
+    const followsLast = last !== undefined && parent === last.id;
     this.slots.set(id, this.entries.length);
-    this.entries.push(new StoredEntry(node, hiddenAt, chunk, at ?? 0));
+    if (this.slots.size === this.entries.length) throw new Error(`node "${id}" exists already`);
+    this.entries.push(new StoredEntry(node, followsLast ? last.id : parent, hiddenAt, chunk, at ?? 0));
     if (this.missingParents.size > 0) this.missingParents.delete(id);
-    if (parent !== undefined && !this.slots.has(parent)) this.missingParents.add(parent);
+    if (parent !== undefined && !followsLast && !this.slots.has(parent)) this.missingParents.add(parent);
     this.bytes += body.length + id.length * 2 + ENTRY_BYTES;
   }
 

@@ -29,8 +29,12 @@ const MAX_BIGINT = 2n ** 64n - 1n;
 
 /** Throws what `refuse` makes, naming the exact path below `path`. */
 export function checkPayload(value: unknown, path: string, refuse: Refuse): CheckedPayload {
-  if (isPlain(value, MAX_PAYLOAD_DEPTH)) return { value, encoding: "plain" };
-  return { value: copyPayload(value, path, refuse), encoding: "copy" };
+  return plainPayload(value) ?? { value: copyPayload(value, path, refuse), encoding: "copy" };
+}
+
+/** A value that needs no copy, or undefined. */
+export function plainPayload(value: unknown): CheckedPayload | undefined {
+  return isPlain(value, MAX_PAYLOAD_DEPTH) ? { value, encoding: "plain" } : undefined;
 }
 
 /** A checked copy, whatever the value is. */

@@ -34,13 +34,18 @@ export function userMessageText(event: unknown): string {
 }
 
 export function pickerAfterAppend(state: SessionState, nodes: readonly NodeFact[]): PickerState {
-  const counted = nodes.filter(isUserMessage);
-  const [first] = counted;
+  let first: NodeFact | undefined;
+  let count = 0;
+  for (const node of nodes) {
+    if (!isUserMessage(node)) continue;
+    first ??= node;
+    count++;
+  }
   if (first === undefined) return state.picker;
   const { firstUserMessage, userMessageCount } = state.picker;
   return {
     firstUserMessage: userMessageCount === 0 ? textOfBody(first.body) : firstUserMessage,
-    userMessageCount: userMessageCount + counted.length,
+    userMessageCount: userMessageCount + count,
   };
 }
 

@@ -56,7 +56,7 @@ function planAppend(state: SessionState, graph: PreparedGraph, options: GraphPla
   const { nodes, leafNodeId } = graph;
   const { slots } = state.nodes;
   for (const { id } of nodes) if (slots.has(id)) return refuse(collision(id, "exists already"));
-  const [only] = nodes;
+  const only = nodes[0];
   if (nodes.length === 1 && only !== undefined) return planOne(state, only, graph, options);
   const ids = idsOf(nodes);
   if (typeof ids === "string") return refuse(collision(ids, "is twice in the delta"));
@@ -85,11 +85,19 @@ function planOne(
     if (cycle !== undefined) return refuse(cyclic(cycle));
   }
   if (graphPolicy === "strict") {
-    const isLiveAfter = (one: string) => one === id || liveEntry(state, one) !== undefined;
-    const dangling = findDangling(nodes, leafNodeId, isLiveAfter);
-    if (dangling !== undefined) return refuse(dangling);
+    if (parent !== undefined && !isLiveNode(state, parent)) return refuse(danglingParent(id, parent));
+    if (leafNodeId !== undefined && leafNodeId !== id && !isLiveNode(state, leafNodeId)) {
+      return refuse(danglingLeaf(leafNodeId));
+    }
   }
   return { kind: "accepted", fact: { kind: "append", nodes }, picker: pickerAfterAppend(state, nodes) };
+}
+
+/** Asked first of the newest node: it is nearly always the parent of the next one, and needs no look-up. */
+function isLiveNode(state: SessionState, id: string): boolean {
+  const last = state.nodes.entries[state.length - 1];
+  if (last !== undefined && last.id === id) return last.hiddenAt > state.ordinal;
+  return liveEntry(state, id) !== undefined;
 }
 
 function findAppendCycle(
@@ -193,10 +201,14 @@ function findDangling(
 ): StoreError | undefined {
   for (const { id, parent } of nodes) {
     if (parent === undefined || isLiveAfter(parent)) continue;
-    const message = `node "${id}": its parent "${parent}" is not a live node after this commit`;
-    return storeError("INVALID_GRAPH", { nodeId: id }, message);
+    return danglingParent(id, parent);
   }
   return leafNodeId === undefined || isLiveAfter(leafNodeId) ? undefined : danglingLeaf(leafNodeId);
+}
+
+function danglingParent(nodeId: string, parent: string): StoreError {
+  const message = `node "${nodeId}": its parent "${parent}" is not a live node after this commit`;
+  return storeError("INVALID_GRAPH", { nodeId }, message);
 }
 
 function danglingLeaf(nodeId: string): StoreError {

@@ -77,9 +77,9 @@ export function prepareCheckpoint(value: unknown): PreparedCheckpoint {
   if (toolState.ref !== undefined) checkpoint.toolStateRef = toolState.ref;
   checkpoint.turnState = turnState;
   const components: PreparedComponent[] = [];
-  for (const { component, ref, value: bytes } of [toolState, pluginSnapshot, executionState]) {
-    if (ref !== undefined) components.push({ component, ref, value: bytes });
-  }
+  addComponent(components, toolState);
+  addComponent(components, pluginSnapshot);
+  addComponent(components, executionState);
   const { manifest, checkpointRef, adopted } = encodeManifest(checkpoint as SessionCheckpoint);
   return {
     components,
@@ -88,6 +88,10 @@ export function prepareCheckpoint(value: unknown): PreparedCheckpoint {
     checkpointRef,
     checkpoint: adopted,
   };
+}
+
+function addComponent(components: PreparedComponent[], { component, ref, value }: ComponentFields): void {
+  if (ref !== undefined) components.push({ component, ref, value });
 }
 
 interface EncodedManifest {
@@ -150,10 +154,19 @@ interface ComponentFields {
   readonly value: Uint8Array | undefined;
 }
 
+/** What most commits have of most components. */
+const ABSENT: Readonly<Record<Component, ComponentFields>> = {
+  toolState: { component: "toolState", given: null, ref: undefined, value: undefined },
+  pluginSnapshot: { component: "pluginSnapshot", given: null, ref: undefined, value: undefined },
+  executionState: { component: "executionState", given: null, ref: undefined, value: undefined },
+};
+
 function prepareComponent(fields: Fields, component: Component, refKey: string): ComponentFields {
   const given = shape.optionalRef(fields, "checkpoint", refKey);
   const value = shape.get(fields, "checkpoint", component);
-  if (value === undefined) return { component, given: given ?? null, ref: given, value };
+  if (value === undefined) {
+    return given === undefined ? ABSENT[component] : { component, given, ref: given, value };
+  }
   const path = `checkpoint.${component}`;
   const bytes = encodeCanonical(checkComponent(component, value, path));
   checkSize(bytes.length, path);

@@ -103,9 +103,10 @@ export function preparePromptUsage(value: unknown, path: string): PromptUsage {
 /** Every entry, all-zero ones included. */
 export function prepareUsageDeltas(value: unknown): TokenLedgerEntry[] {
   const entries: TokenLedgerEntry[] = [];
-  for (const [i, item] of shape.list(value, "usageDeltas").entries()) {
+  const items = shape.list(value, "usageDeltas");
+  for (let i = 0; i < items.length; i++) {
     const path = `usageDeltas[${i}]`;
-    const fields = shape.open(item, path, LEDGER_ENTRY);
+    const fields = shape.open(items[i], path, LEDGER_ENTRY);
     const usage = shape.get(fields, path, "usage");
     if (usage === undefined) shape.fail(`${path}.usage`, "must be given");
     entries.push({

@@ -10,7 +10,7 @@ import { type Encoding, encodeCanonical, encodeValueShared } from "../codec.ts";
 import { NODE_USER_MESSAGE } from "./node-table.ts";
 import { countsAsUserMessage } from "./picker.ts";
 import type { NodeFact } from "./record.ts";
-import { type Fields, commitShape as shape } from "./shape.ts";
+import { below, type Fields, commitShape as shape } from "./shape.ts";
 
 export interface PreparedGraph {
   readonly kind: "unchanged" | "append" | "replaceFull";
@@ -51,29 +51,48 @@ export function prepareGraph(value: unknown, canonical: Canonical): PreparedGrap
       };
     case "append":
       shape.only(fields, path, APPEND);
-      return { kind, ...prepareNodes(fields, path, canonical) };
+      return prepareNodes(kind, fields, path, canonical);
     case "replaceFull": {
       shape.only(fields, path, REPLACE_FULL);
       const graph = shape.open(shape.get(fields, path, "graph"), "graph.graph", GRAPH);
-      return { kind, ...prepareNodes(graph, "graph.graph", canonical) };
+      return prepareNodes(kind, graph, "graph.graph", canonical);
     }
     default:
       return shape.fail("graph.kind", 'must be "unchanged", "append" or "replaceFull"');
   }
 }
 
-function prepareNodes(fields: Fields, path: string, canonical: Canonical): Omit<PreparedGraph, "kind"> {
+function prepareNodes(
+  kind: PreparedGraph["kind"],
+  fields: Fields,
+  path: string,
+  canonical: Canonical,
+): PreparedGraph {
   const leafNodeId = shape.optionalId(fields, path, "leafNodeId");
   const items = shape.list(shape.get(fields, path, "nodes"), `${path}.nodes`);
   const nodes: NodeFact[] = [];
   const canonicalBodies: Uint8Array[] = [];
   let nodeBytes = 0;
   for (let i = 0; i < items.length; i++) {
-    const node = prepareNode(items[i], `${path}.nodes[${i}]`, canonical, canonicalBodies);
+    const node = prepareNode(items[i], path, i, canonical, canonicalBodies);
     nodeBytes += nodeSize(node);
     nodes.push(node);
   }
-  return { nodes, leafNodeId, nodeBytes, canonicalBodies };
+  return { kind, nodes, leafNodeId, nodeBytes, canonicalBodies };
+}
+
+/** Paths of the first nodes of a delta, which is all that most have: a text made for every node would be garbage. */
+const FIRST_PATHS: ReadonlyMap<string, string[]> = new Map([
+  ["graph", []],
+  ["graph.graph", []],
+]);
+const MAX_FIRST_PATHS = 64;
+
+function nodePath(graphPath: string, index: number): string {
+  const first = index < MAX_FIRST_PATHS ? FIRST_PATHS.get(graphPath) : undefined;
+  if (first === undefined) return `${graphPath}.nodes[${index}]`;
+  first[index] ??= `${graphPath}.nodes[${index}]`;
+  return first[index];
 }
 
 /** Bytes a node adds to a record, at most. */
@@ -81,7 +100,14 @@ export function nodeSize(node: NodeFact): number {
   return node.body.length + (node.id.length + (node.parent?.length ?? 0)) * 3 + NODE_OVERHEAD;
 }
 
-function prepareNode(value: unknown, path: string, canonical: Canonical, bodies: Uint8Array[]): NodeFact {
+function prepareNode(
+  value: unknown,
+  graphPath: string,
+  index: number,
+  canonical: Canonical,
+  bodies: Uint8Array[],
+): NodeFact {
+  const path = nodePath(graphPath, index);
   const fields = shape.map(value, path);
   const kind = shape.get(fields, path, "kind");
   if (kind !== "event" && kind !== "plugin") {
@@ -105,10 +131,9 @@ interface NodeWire {
 }
 
 function eventWire(fields: Fields, path: string, timestamp: string): NodeWire {
-  const eventPath = `${path}.event`;
-  const { value: event, encoding } = shape.payload(shape.get(fields, path, "event"), eventPath);
+  const { value: event, encoding } = shape.payloadOf(fields, path, "event");
   if (typeof event !== "object" || event === null || Array.isArray(event) || event instanceof Uint8Array) {
-    return shape.fail(eventPath, "must be a plain object");
+    return shape.fail(below(path, "event"), "must be a plain object");
   }
   return {
     wire: { timestamp, kind: "event", event },
@@ -119,7 +144,7 @@ function eventWire(fields: Fields, path: string, timestamp: string): NodeWire {
 
 function pluginWire(fields: Fields, path: string, timestamp: string): NodeWire {
   const pluginType = shape.text(fields, path, "pluginType");
-  const { value: body, encoding } = shape.payload(shape.get(fields, path, "body"), `${path}.body`);
+  const { value: body, encoding } = shape.payloadOf(fields, path, "body");
   const wellFormed = timestamp.isWellFormed() && pluginType.isWellFormed();
   return {
     wire: { timestamp, kind: "plugin", pluginType, body },

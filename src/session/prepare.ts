@@ -4,7 +4,7 @@
  * What the commit means for its session is decided in `plan.ts`.
  *
  * 1. Every field of the argument is read once, by `Shape`; a payload is encoded right after it was checked.
- * 2. The result holds nothing of the caller's.
+ * 2. The result holds nothing of the caller's. Its bytes lie in slabs that are written again (`scratch.ts`).
  */
 import { sha256 } from "../checksum.ts";
 import { pack } from "../codec.ts";
@@ -96,7 +96,7 @@ export function prepareCommit(value: unknown, boundSessionId: string, limits: Co
     manifest: checkpoint.manifest,
     checkpointRef: checkpoint.checkpointRef,
     checkpoint: checkpoint.checkpoint,
-    usage: deltas.filter(countsAnything),
+    usage: deltas.length === 0 ? deltas : deltas.filter(countsAnything),
     operation,
     baseBytes,
     newBytes: componentBytes(checkpoint) + baseBytes + Math.min(graph.nodeBytes, limits.maxCommitBytes),

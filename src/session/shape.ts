@@ -6,7 +6,14 @@
 import { type StoreError, storeError } from "../errors.ts";
 import { type BlobRef, idProblem, isBlobRef } from "../ids.ts";
 import { MAX_COUNTER } from "../limits.ts";
-import { type CheckedPayload, checkPayload, copyPayload, type Refuse, step } from "./payload.ts";
+import {
+  type CheckedPayload,
+  checkPayload,
+  copyPayload,
+  plainPayload,
+  type Refuse,
+  step,
+} from "./payload.ts";
 
 /** An object whose keys were checked. Its fields are read through `Shape.get`. */
 export type Fields = Record<string, unknown>;
@@ -141,6 +148,12 @@ export class Shape {
    */
   payload(value: unknown, path: string): CheckedPayload {
     return checkPayload(value, path, this.refuse);
+  }
+
+  /** The payload in a field; as `payload`, and its path is made only to refuse it. */
+  payloadOf(fields: Fields, path: string, key: string): CheckedPayload {
+    const value = this.get(fields, path, key);
+    return plainPayload(value) ?? checkPayload(value, below(path, key), this.refuse);
   }
 
   /** A payload that outlives the reading of other fields: always a copy. */

@@ -58,8 +58,8 @@ function rig(): Rig {
     failures,
     append: (label) => {
       const record = { kind: "vacuum", sessionId: label } as const;
-      const write: Write = { record, blobs: [], lsn: 0, settle: tell(label) };
-      writer.send({ type: "append", write });
+      const write: Write = { ...record, lsn: 0, bytes: 0, settle: tell(label) };
+      writer.send({ type: "append", write, record, blobs: [] });
       return write;
     },
     after: (label) => writer.send({ type: "after", settle: tell(label) }),

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import type { Write } from "../../src/actors/log-writer.ts";
 import { SessionRegistry } from "../../src/actors/registry.ts";
 import type { Clock } from "../../src/clock.ts";
 import { SESSION_IDLE_MS, SESSIONS_LEAVING_PER_TURN } from "../../src/limits.ts";
@@ -55,7 +56,7 @@ class TestClock implements Clock {
 /** A registry over a log that the test makes durable by hand. */
 function startRegistry(maxResidentBytes: number) {
   const clock = new TestClock();
-  const waiting: ((error: undefined) => void)[] = [];
+  const waiting: Write[] = [];
   let lastLsn = 0;
   const registry = new SessionRegistry({
     maxResidentBytes,
@@ -68,7 +69,7 @@ function startRegistry(maxResidentBytes: number) {
       pin: () => undefined,
       append: (write) => {
         write.lsn = ++lastLsn;
-        waiting.push(write.settle);
+        waiting.push(write);
       },
       after: (settle) => settle(undefined),
       poison: () => undefined,
@@ -84,13 +85,13 @@ function startRegistry(maxResidentBytes: number) {
       const nodes = [messageNode(`n${lastLsn}`, undefined, text)];
       const sent = commit({ sessionId, graph: append(nodes, nodes[0]?.nodeId) });
       const prepared = prepareCommit(sent, sessionId, { maxCommitBytes: 1 << 20 });
-      registry.get(sessionId).send({ type: "commit", prepared, reply });
+      registry.get(sessionId).send({ type: "commit", isDecided: false, prepared, reply });
     },
     read: (sessionId: string) =>
       registry.get(sessionId).send({ type: "read", read: () => undefined, fail: () => undefined }),
     /** The oldest `count` writes are durable. */
     durable: (count = waiting.length) => {
-      for (const settle of waiting.splice(0, count)) settle(undefined);
+      for (const write of waiting.splice(0, count)) write.settle(undefined);
     },
     recount: (ids: Iterable<string>) =>
       [...ids].reduce((sum, id) => sum + (registry.peek(id)?.bytes ?? 0), 0),

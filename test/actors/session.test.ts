@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { createActor } from "xstate";
-import type { Write } from "../../src/actors/log-writer.ts";
+import type { Settlement, Write } from "../../src/actors/log-writer.ts";
 import { bindWrite, SessionCell, type SessionServices, sessionLogic } from "../../src/actors/session.ts";
 import { type StoreError, storeError } from "../../src/errors.ts";
 import { planMeta } from "../../src/session/plan.ts";
@@ -23,7 +23,7 @@ const POISONED = storeError("STORE_POISONED", {}, "reopen the store", DEAD);
 
 /** A log writer of one session, in the smallest form that keeps its promises. */
 class Rig {
-  readonly pending: { lsn: number; settle: (error: StoreError | undefined) => void }[] = [];
+  readonly pending: Settlement[] = [];
   readonly poisoned: StoreError[] = [];
   readonly told: string[] = [];
   readonly cell: SessionCell;
@@ -66,7 +66,7 @@ class Rig {
   #append(write: Write): void {
     if (this.#dead) return write.settle(POISONED);
     write.lsn = ++this.#lastLsn;
-    this.pending.push({ lsn: write.lsn, settle: write.settle });
+    this.pending.push(write);
   }
 
   /** The next write, with what rests on it, is durable. */
@@ -77,7 +77,7 @@ class Rig {
 
   die(): void {
     this.#dead = true;
-    for (const { settle } of this.pending.splice(0)) settle(UNKNOWN);
+    for (const settlement of this.pending.splice(0)) settlement.settle(UNKNOWN);
   }
 
   #reply<Value>(label: string, show: (value: Value) => unknown) {
@@ -93,7 +93,7 @@ class Rig {
       label,
       ({ headRevision, replayed }) => `${headRevision}${replayed ? " again" : ""}`,
     );
-    this.#actor.send({ type: "commit", prepared, reply });
+    this.#actor.send({ type: "commit", isDecided: false, prepared, reply });
   }
 
   write(
