@@ -44,8 +44,8 @@ test("a handler that commits to the session that is deciding is answered behind 
   const store = await openStore("/store", {
     vfs: new MemoryVfs(),
     ...OPTIONS,
-    // Every session that may leave memory leaves at once: the handler is called inside the commit's decision.
-    maxResidentBytes: 1024,
+    // Two empty sessions fit, and the commit to the second does not: the handler is called while it is decided.
+    maxResidentBytes: 5000,
     onEvent: ({ type }) => {
       if (type !== "passivated" || handled.length > 0) return;
       const graph = append([messageNode("i", undefined, TEXT.inner)], "i");
