@@ -23,7 +23,7 @@ const FORMAT = "test/format.test.ts";
 export const SUBJECTS: readonly Subject[] = [
   { file: "src/wal/frame.ts", tests: [`${WAL}/frame.test.ts`, ...SCANS, FORMAT] },
   { file: "src/wal/scan.ts", tests: [...SCANS, ...DAMAGE, `${WAL}/torn.test.ts`] },
-  { file: "src/wal/walk.ts", tests: [...SCANS, ...DAMAGE, `${WAL}/torn.test.ts`] },
+  { file: "src/wal/walk.ts", tests: [`${WAL}/walk.test.ts`, `${WAL}/walk-segments.test.ts`] },
   { file: "src/wal/chain.ts", tests: [...SCANS, ...DAMAGE] },
   { file: "src/wal/batch.ts", tests: [`${WAL}/batch.test.ts`, `${WAL}/log.test.ts`] },
   { file: "src/wal/segment.ts", tests: [`${WAL}/segment.test.ts`, ...SCANS, FORMAT] },

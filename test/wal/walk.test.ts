@@ -1,6 +1,7 @@
 /** The walk over segments: what it hands out behind damage, and what it says of the place. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { crc32 } from "../../src/checksum.ts";
 import { storeError } from "../../src/errors.ts";
 import { MemoryVfs } from "../../src/vfs/memory.ts";
 import type { Vfs } from "../../src/vfs/vfs.ts";
@@ -187,4 +188,19 @@ test("sectors that the disk does not give back cost the frames in them, and no o
     [[4096, 4]],
   );
   assert.ok(third < 4096 + 512);
+});
+
+test("a segment of a later version is named as such, and walked as far as its frames are known", () => {
+  writeFrames();
+  const header = Buffer.alloc(4096);
+  const file = place.vfs.open(PATH, "read");
+  file.read(header, 0);
+  file.close();
+  header.writeUInt16LE(2, 8);
+  header.writeUInt32LE(crc32(header.subarray(0, 4092)), 4092);
+  overwrite(0, header);
+  const walked = walk();
+  assert.equal(walked.header, undefined);
+  assert.match(walked.problem ?? "", /version 2/);
+  assert.deepEqual(lsns(walked), [1, 2, 3, 4, 5]);
 });
