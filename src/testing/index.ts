@@ -53,7 +53,15 @@ export type { Ending, HistoryEvent, StoreFacts, Violation } from "./history/even
 export { History, type HistoryOptions } from "./history/history.ts";
 export { recordSecondOpen, recordStore } from "./history/record-store.ts";
 export { recordView } from "./history/record-view.ts";
-export { type Death, type DiskSpeed, FAST_DISK, Machine, type Process } from "./simulation/machine.ts";
+export {
+  type CountsOperation,
+  type Death,
+  type DiskSpeed,
+  FAST_DISK,
+  Machine,
+  type Process,
+} from "./simulation/machine.ts";
+export { type CallOutcome, outcomeOf, runUntil, StuckError } from "./simulation/outcome.ts";
 export { Random } from "./simulation/random.ts";
 export { type ScheduledEvent, Scheduler } from "./simulation/scheduler.ts";
 export { Trace } from "./simulation/trace.ts";

@@ -9,52 +9,18 @@ import { openStore, openStoreReadOnly } from "../../src/index.ts";
 import type { History } from "../../src/testing/history/history.ts";
 import { recordSecondOpen, recordStore } from "../../src/testing/history/record-store.ts";
 import { recordView } from "../../src/testing/history/record-view.ts";
-import {
-  type CountsOperation,
-  FAST_DISK,
-  type Machine,
-  type Process,
-} from "../../src/testing/simulation/machine.ts";
+import type { CountsOperation, Machine, Process } from "../../src/testing/simulation/machine.ts";
+import { type CallOutcome, outcomeOf, runUntil } from "../../src/testing/simulation/outcome.ts";
 import type { Random } from "../../src/testing/simulation/random.ts";
-import type { FaultErrno, FiredFault } from "../../src/vfs/fault.ts";
-import type { VfsOperation } from "../../src/vfs/io-error.ts";
 import type { Coverage } from "./coverage.ts";
 import { Host } from "./host.ts";
 import { HostMind, type Notebook } from "./host-mind.ts";
+import { LockWatch } from "./lock-watch.ts";
 import type { Rot } from "./rot.ts";
 import type { Settings } from "./settings.ts";
+import { arrangeTrouble, needsRemount } from "./trouble.ts";
 
 export const ROOT = "/disk/store";
-/** Events that one wait may take; a store that needs more does not come to an end. */
-const MAX_EVENTS = 200_000;
-/** Milliseconds after which a fault, a full or a slow disk is over. */
-const TROUBLE_MS = 400;
-
-const FAULTS: readonly (readonly [VfsOperation | "any", readonly FaultErrno[]])[] = [
-  ["write", ["EIO", "ENOSPC", "ESHORT"]],
-  ["datasync", ["EIO", "ENOSPC"]],
-  ["datasync", ["EIO"]],
-  ["sync", ["EIO", "ENOSPC"]],
-  ["syncDirectory", ["EIO"]],
-  ["open", ["EMFILE", "EIO", "ENOSPC"]],
-  ["rename", ["EIO", "ENOSPC"]],
-  ["remove", ["EIO", "EROFS"]],
-  ["read", ["EIO"]],
-  ["list", ["EIO", "EMFILE"]],
-  ["stat", ["EIO"]],
-  ["close", ["EIO"]],
-  ["truncate", ["EIO"]],
-  ["any", ["EIO"]],
-];
-
-/**
- * No store can go on in a directory whose sync has failed, nor on a lock file whose bytes no later sync can be
- * trusted to have stored, and no file system does: it is mounted anew, with what is on the disk.
- */
-function isBeyondUs({ operation, path }: FiredFault): boolean {
-  return operation === "syncDirectory" || (operation === "sync" && path.endsWith("/format"));
-}
-
 /** A promise the simulation rests on was broken in a way that no history shows. */
 export class SimulationError extends Error {}
 
@@ -73,10 +39,9 @@ export class Life {
   readonly #random: Random;
   readonly #troubled: boolean;
   readonly #isRotten: boolean;
-  #lockIsFree = false;
+  readonly #lock: LockWatch;
   #isOver = false;
   #views = 0;
-  #broken: string | undefined;
 
   constructor(world: World, number: number) {
     this.#world = world;
@@ -87,8 +52,8 @@ export class Life {
       this.#random.chance(world.settings.rot) &&
       world.rot.harmNewestManifest(world.machine, ROOT, this.#random);
     if (this.#isRotten) world.coverage.add("manifest rotted");
-    this.#process.onOperation = (operation, path) => this.#checkLock(operation, path);
-    this.#troubled = this.#arrangeTrouble();
+    this.#lock = new LockWatch(this.#process, `${ROOT}/format`);
+    this.#troubled = arrangeTrouble({ ...world, process: this.#process, random: this.#random });
   }
 
   get process(): Process {
@@ -280,62 +245,6 @@ export class Life {
     if (event.type === "poisoned") this.#process.later(0, "poisoned", () => this.#end());
   }
 
-  #arrangeTrouble(): boolean {
-    const { settings, machine, coverage } = this.#world;
-    const random = this.#random;
-    machine.speed = FAST_DISK;
-    let troubled = false;
-    if (random.chance(settings.faults)) {
-      troubled = true;
-      for (let count = random.between(1, 3); count > 0; count--) this.#injectFault();
-    }
-    if (random.chance(settings.fullDisk)) {
-      troubled = true;
-      this.#process.later(random.spread(1, 200), "disk full", () => {
-        machine.isFull = true;
-        coverage.add("disk was full");
-      });
-    }
-    if (random.chance(settings.slowDisk)) {
-      coverage.add("disk was slow");
-      machine.speed = { syncMs: random.spread(1, 50), otherMs: 0.05, hiccups: 0.01, hiccupMs: 800 };
-    }
-    if (random.chance(settings.clockJump)) {
-      this.#process.later(random.spread(1, 200), "clock jump", () => {
-        coverage.add("clock jumped");
-        machine.wallSkew += random.between(-10_000_000, 10_000_000);
-        machine.scheduler.advance(random.spread(1, 200_000));
-      });
-    }
-    this.#process.later(TROUBLE_MS, "trouble over", () => {
-      machine.isFull = false;
-      this.#process.heal();
-    });
-    return troubled;
-  }
-
-  /** The lock is freed last of all: nothing else is open then, and nothing is done to the files afterwards. */
-  #checkLock(operation: VfsOperation, path: string): void {
-    if (this.#lockIsFree) this.#broken ??= `${operation} of ${path} after the lock was freed`;
-    if (operation !== "close" || path !== `${ROOT}/format`) return;
-    this.#lockIsFree = true;
-    const { openFiles } = this.#process;
-    if (openFiles > 1) this.#broken ??= `the lock was freed while ${openFiles - 1} files were open`;
-  }
-
-  #injectFault(): void {
-    const random = this.#random;
-    const [operation, errnos] = random.pickAny(FAULTS) ?? ["write", ["EIO"]];
-    const path = random.pick([undefined, /\.wal$/, /manifest/, /\.(heads|pack)/, /wal$/]);
-    this.#process.inject({
-      operation,
-      errno: random.pickAny(errnos) ?? "EIO",
-      ...(path === undefined ? {} : { path }),
-      nth: random.spread(1, 100),
-      times: random.chance(0.7) ? "once" : "forever",
-    });
-  }
-
   #end(): void {
     this.#isOver = true;
   }
@@ -349,39 +258,19 @@ export class Life {
     const [again] = process.syncsAfterFailure();
     if (again !== undefined)
       throw new SimulationError(`${again.operation} of ${again.path} again after it had failed`);
-    const isRemounted = process.firedFaults.some(isBeyondUs);
     process.retire();
     machine.isFull = false;
-    if (this.#broken !== undefined) throw new SimulationError(this.#broken);
-    if (!isRemounted) return;
+    if (this.#lock.broken !== undefined) throw new SimulationError(this.#lock.broken);
+    if (!needsRemount(process.firedFaults)) return;
     machine.cutPower();
     history.ended("powerCut");
   }
 
-  /** How the promise ended; undefined if the process died first. */
-  async #settle<Result>(
-    what: string,
-    promise: Promise<Result>,
-  ): Promise<{ ok: true; value: Result } | { ok: false; error: unknown } | undefined> {
-    let settled: { ok: true; value: Result } | { ok: false; error: unknown } | undefined;
-    void promise.then(
-      (value) => {
-        settled = { ok: true, value };
-      },
-      (error: unknown) => {
-        settled = { ok: false, error };
-      },
-    );
-    await this.#wait(what, () => settled !== undefined);
-    return settled;
+  #settle<Result>(what: string, call: Promise<Result>): Promise<CallOutcome<Result> | undefined> {
+    return outcomeOf(this.#world.machine, this.#process, what, call);
   }
 
-  async #wait(what: string, done: () => boolean): Promise<void> {
-    const { scheduler } = this.#world.machine;
-    const isDone = (): boolean => done() || !this.#process.isAlive;
-    // What is settled already still has microtasks to run.
-    await new Promise((resolve) => setImmediate(resolve));
-    if (!(await scheduler.runUntil(isDone, MAX_EVENTS)))
-      throw new SimulationError(`${what}: no end after ${MAX_EVENTS} events, or nothing left to happen`);
+  #wait(what: string, isDone: () => boolean): Promise<void> {
+    return runUntil(this.#world.machine, this.#process, what, isDone);
   }
 }
