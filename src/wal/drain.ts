@@ -87,11 +87,15 @@ export class Drain {
     }
   }
 
-  /** Lets go of the files without another write: the log has failed elsewhere. */
+  /** Lets go of the files without another write: the log has failed elsewhere, and a close that fails adds nothing. */
   abandon(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#parts.writer.close();
+    try {
+      this.#parts.writer.close();
+    } catch {
+      // Both handles are gone all the same, and the failure that ended the log was told.
+    }
   }
 
   #next(): StepResult {

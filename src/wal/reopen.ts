@@ -150,7 +150,10 @@ function* handOut(last: LastSegment, onRecord: OnRecord): Steps<Frame[]> {
   return above;
 }
 
-/** Removes what a crash left and takes the names of spares away; answers files that can be recycled. */
+/**
+ * Removes what a crash left and takes the names of spares away; answers files that can be recycled. A spare that a
+ * group was begun in is not among them: its sync may have failed in another process, and no later one is believed.
+ */
 function clearSpares(place: LogPlace, last: LastSegment, source: SegmentSource): string[] {
   const { vfs } = place;
   const usable = (path: string): boolean =>
@@ -160,9 +163,14 @@ function clearSpares(place: LogPlace, last: LastSegment, source: SegmentSource):
     if (recyclable.length < SPARE_SEGMENTS && usable(path)) recyclable.push(path);
     else vfs.remove(path);
   }
+  const begun = new Set(last.torn.map(({ segment }) => segment));
   for (const number of last.unlinked) {
     const path = segmentPath(place, number);
-    if (recyclable.length < SPARE_SEGMENTS && vfs.stat(path)?.size === source.segmentBytes) {
+    if (
+      recyclable.length < SPARE_SEGMENTS &&
+      !begun.has(number) &&
+      vfs.stat(path)?.size === source.segmentBytes
+    ) {
       const unnamed = unnameSegment(place, number);
       if (!recyclable.includes(unnamed)) recyclable.push(unnamed);
     } else vfs.remove(path);
