@@ -55,6 +55,10 @@ async function openOwned(input: OpenInput, ownership: Ownership): Promise<Engine
   if (ownership.isNew) {
     const start = await runInTurns(createLogInSteps(config), options.clock, "opening");
     createFirstGeneration(options.vfs, root, ownership.storeId, start);
+  } else {
+    // A manifest that is seen may not be durable: who renamed it was killed before the sync. What is acknowledged
+    // from now on rests on its name.
+    options.vfs.syncDirectory(root);
   }
   const generations = await runInTurns(
     chooseGenerationInSteps(options.vfs, root, ownership.storeId),

@@ -156,6 +156,31 @@ test("a format that a killed creation left unsynced is durable before the store 
   await again.close();
 });
 
+/**
+ * Found by a story of the simulation: a creator was killed between the rename of the first manifest and the sync of
+ * its directory. The next owner saw the manifest, acknowledged commits, and never synced its name. A power cut
+ * later there was none, and the whole store was refused.
+ */
+test("a first manifest that a killed creation left unsynced is durable before the store is used", async () => {
+  const memory = new MemoryVfs();
+  let isNamed = false;
+  memory.onOperation = ({ operation, path }) => {
+    if (isNamed) throw new Error("killed");
+    isNamed = operation === "rename" && path === "/store/manifest-000001.tmp";
+  };
+  await assert.rejects(openStore("/store", { ...OPTIONS, vfs: memory }));
+  memory.onOperation = undefined;
+  assert.ok(memory.stat("/store/manifest-000001") !== undefined);
+  const store = await openStore("/store", { ...OPTIONS, vfs: memory });
+  const progress = new Progress();
+  await sendNext(store, "root", progress);
+  const left = memory.crashKeepingNothing();
+  await store.close();
+  const again = await openStore("/store", { ...OPTIONS, vfs: left });
+  await checkSession(again, "root", progress);
+  await again.close();
+});
+
 test("a store that another process makes, uses and closes between our look and our lock is not made anew", async () => {
   const memory = new MemoryVfs();
   memory.makeDirectory("/store");

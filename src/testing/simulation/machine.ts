@@ -12,6 +12,7 @@ import type { Clock } from "../../clock.ts";
 import { type Fault, type FaultSpec, FaultyVfs, type FiredFault, type SyncEntry } from "../../vfs/fault.ts";
 import type { VfsOperation } from "../../vfs/io-error.ts";
 import { MemoryVfs } from "../../vfs/memory.ts";
+import type { CrashChooser } from "../../vfs/memory-crash.ts";
 import type { Vfs } from "../../vfs/vfs.ts";
 import { ProcessFiles } from "./process-files.ts";
 import { Random } from "./random.ts";
@@ -81,9 +82,12 @@ export class Machine {
     return process;
   }
 
-  /** The power fails: every process ends, and the disk is as it may be then. */
-  cutPower(): void {
-    this.#files = this.#files.crashRandomly(this.#crashes.below(2 ** 32));
+  /** The power fails: every process ends, and the disk is as it may be then; by chance, or as `choose` says. */
+  cutPower(choose?: CrashChooser): void {
+    this.#files =
+      choose === undefined
+        ? this.#files.crashRandomly(this.#crashes.below(2 ** 32))
+        : this.#files.crash(choose);
     this.trace.add("power cut");
     for (const process of [...this.#running]) this.end(process, "powerCut");
   }
