@@ -81,14 +81,17 @@ describe("a frame of a type from a later version", () => {
     const { crc, lsn } = walked.frames.at(-1) ?? assert.fail();
     const bytes = readFile(log.vfs, walked.path);
     const image = imageOf(bytes);
-    putFrame(image, walked.end, 5, lsn, Buffer.from("later"));
-    stampFrame(image, walked.end, {
-      durable: lsn,
-      previousCrc: crc,
-      framesLeft: 0,
-      saltCrc: saltSeed(walked.salt),
-    });
-    writeFile(log.vfs, walked.path, bytes);
+    const putLater = (type: number): void => {
+      putFrame(image, walked.end, type, lsn, Buffer.from("later"));
+      stampFrame(image, walked.end, {
+        durable: lsn,
+        previousCrc: crc,
+        framesLeft: 0,
+        saltCrc: saltSeed(walked.salt),
+      });
+      writeFile(log.vfs, walked.path, bytes);
+    };
+    putLater(5);
     await assert.rejects(log.open(), (error) => {
       assert.ok(isStoreError(error, "FORMAT_UNSUPPORTED"), String(error));
       assert.match(
@@ -98,14 +101,7 @@ describe("a frame of a type from a later version", () => {
       return true;
     });
     // Where the bit of skippable types is set, an older version passes over it.
-    putFrame(image, walked.end, 0x85, lsn, Buffer.from("later"));
-    stampFrame(image, walked.end, {
-      durable: lsn,
-      previousCrc: crc,
-      framesLeft: 0,
-      saltCrc: saltSeed(walked.salt),
-    });
-    writeFile(log.vfs, walked.path, bytes);
+    putLater(0x85);
     await log.open();
     log.check([1]);
   });
