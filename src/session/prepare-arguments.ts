@@ -1,7 +1,7 @@
 /** Checks the arguments of every operation but the commit, before anything is looked up. */
 import { storeError } from "../errors.ts";
-import { MAX_META_CHARS, MAX_TOMBSTONED_IDS } from "../limits.ts";
-import { argumentShape as shape } from "./shape.ts";
+import { MAX_COUNTER, MAX_META_CHARS, MAX_TOMBSTONED_IDS } from "../limits.ts";
+import { describe, argumentShape as shape } from "./shape.ts";
 import type { SessionMeta, SessionReadScope } from "./types.ts";
 
 const META = ["sessionId", "sessionName", "createdAt", "model", "cwd", "parentSessionId"];
@@ -71,8 +71,8 @@ export function prepareScope(value: unknown): SessionReadScope {
 
 /** A page of none would never get further. */
 function checkLimit(limit: unknown): number {
-  const nodes = shape.checkCounter(limit, "scope", "limit");
-  return nodes > 0 ? nodes : shape.fail("scope.limit", "must be at least 1");
+  if (Number.isSafeInteger(limit) && (limit as number) > 0) return limit as number;
+  return shape.fail("scope.limit", `must be an integer from 1 to ${MAX_COUNTER}, not ${describe(limit)}`);
 }
 
 export interface PathOptions {
