@@ -170,6 +170,7 @@ export type StoreEvent =
   | { readonly type: "slowSync"; readonly durationMs: number }
   | { readonly type: "full"; readonly neededBytes: number }
   | { readonly type: "passivated"; readonly sessions: number; readonly bytes: number }
+  | { readonly type: "shed"; readonly sessions: number; readonly bytes: number }
   | { readonly type: "closed"; readonly durationMs: number };
 
 export interface StoreOptions {

@@ -17,7 +17,7 @@ import type { Json, SessionEvent, SessionNodeRecord } from "./session/types.ts";
 
 export interface Walkable {
   readonly source: () => Source;
-  /** The newest durable state. */
+  /** The newest durable state, its bodies held. */
   readonly load: () => Promise<SessionState>;
   /** Throws when the store may not be read. */
   readonly check: () => void;
@@ -64,14 +64,24 @@ async function* iterateNodes<Event, Body>(
   throwIfAborted(signal);
   const choice = choose();
   const state = await store.load();
-  if (state.head === undefined || state.deleted) return;
-  let shown = 0;
-  for (const entry of choice(state)) {
-    const node = store.source().readFor(state.sessionId, () => nodeFromEntry(entry));
-    // The host says what its nodes hold; the store keeps any shape.
-    yield node as unknown as SessionNodeRecord<Event, Body>;
-    throwIfAborted(signal);
-    if (++shown % NODES_PER_TURN === 0) await nextTurn(store.clock, "iterating");
-    store.check();
+  try {
+    if (state.head === undefined || state.deleted) return;
+    let shown = 0;
+    for (const entry of choice(state)) {
+      const node = store.source().readFor(state.sessionId, () => nodeFromEntry(entry));
+      // The host says what its nodes hold; the store keeps any shape.
+      yield node as unknown as SessionNodeRecord<Event, Body>;
+      throwIfAborted(signal);
+      if (++shown % NODES_PER_TURN === 0) await nextTurn(store.clock, "iterating");
+      store.check();
+    }
+  } finally {
+    state.nodes.release();
   }
+}
+
+/** For `load`, where the state is read: it may be of the past by the time its nodes are asked for. */
+export function holdBodies(state: SessionState): SessionState {
+  state.nodes.hold();
+  return state;
 }

@@ -23,7 +23,7 @@ import type {
 } from "./contract.ts";
 import { isStoreError, type StoreError, storeError, toStoreError } from "./errors.ts";
 import { checkSessionId } from "./ids.ts";
-import { iterateGraphOf, iteratePathOf, type Walkable } from "./iterate-nodes.ts";
+import { holdBodies, iterateGraphOf, iteratePathOf, type Walkable } from "./iterate-nodes.ts";
 import { listSessionsOf } from "./list-sessions.ts";
 import { readHeadMeta } from "./session/head-meta.ts";
 import { prepareNodeId, prepareScope } from "./session/prepare.ts";
@@ -106,7 +106,7 @@ class View implements ReadOnlyStore {
     ) => this.#read(options, (view) => get(view, view.state(id)));
     const walkable: Walkable = {
       source: () => this.#view.source,
-      load: () => read<SessionState>(undefined, (_view, state) => state),
+      load: () => read<SessionState>(undefined, (_view, state) => holdBodies(state)),
       check: () => this.#check(),
       clock: this.#clock,
     };

@@ -8,7 +8,7 @@ import { readMeta, readNodeOf, readSessionOf } from "./actors/reads.ts";
 import { bindWrite, type CommitEvent, type WritePlan } from "./actors/session.ts";
 import type { CallOptions, RuntimePersistence } from "./contract.ts";
 import { toStoreError } from "./errors.ts";
-import { iterateGraphOf, iteratePathOf, type Walkable } from "./iterate-nodes.ts";
+import { holdBodies, iterateGraphOf, iteratePathOf, type Walkable } from "./iterate-nodes.ts";
 import { MAX_ID_BYTES } from "./limits.ts";
 import { readHeadMeta } from "./session/head-meta.ts";
 import { planMeta, planTombstone, planVacuum } from "./session/plan.ts";
@@ -147,7 +147,7 @@ export class SessionHandle<Event = SessionEvent, Body = Json> implements Runtime
     const engine = this.#engine;
     return {
       source: () => engine.source,
-      load: () => answer<SessionState>(undefined, (reply) => this.#read((state) => state, reply)),
+      load: () => answer<SessionState>(undefined, (reply) => this.#read(holdBodies, reply)),
       check: () => engine.checkReadable(),
       clock: engine.options.clock,
     };

@@ -85,6 +85,7 @@ export class Engine {
       maxResidentBytes: options.maxResidentBytes,
       clock: options.clock,
       onPassivated: (sessions, bytes) => options.onEvent({ type: "passivated", sessions, bytes }),
+      onShed: (sessions, bytes) => options.onEvent({ type: "shed", sessions, bytes }),
       services: {
         load: (sessionId) => source.load(sessionId),
         blobKind: (ref) => source.blobKind(ref),

@@ -1,7 +1,8 @@
 /**
  * The sessions in memory: starts a session's actor on its first request, and passivates actors that were
  * idle or that the memory budget needs back. A passivated session loses nothing: its state is read again
- * from the snapshot and the tail.
+ * from the snapshot and the tail. Before any is passivated to make room, large ones shed the bodies of their
+ * nodes: were sessions in use to leave, each commit would read one back, and that is five hundred times as slow.
  *
  * 1. A session with an answer outstanding is never passivated; the budget is looked at again when it is answered.
  * 2. The map is ordered by last use, so the oldest come first.
@@ -14,7 +15,7 @@
  */
 import { createActor } from "xstate";
 import { type Clock, nextTurn } from "../clock.ts";
-import { SESSION_IDLE_MS, SESSIONS_LEAVING_PER_TURN } from "../limits.ts";
+import { KIB, SESSION_IDLE_MS, SESSIONS_LEAVING_PER_TURN } from "../limits.ts";
 import { SessionCell, type SessionRef, type SessionServices, sessionLogic } from "./session.ts";
 
 interface Resident {
@@ -24,8 +25,10 @@ interface Resident {
 
 /** Sessions that must stay, at which one attempt to make room stops looking. */
 const MAX_KEPT = 16;
-/** Share of the budget that passivation goes down to, so that it does not run on every commit. */
+/** Share of the budget that making room goes down to, so that it does not run on every commit. */
 const LOW_WATER = 0.9;
+/** Bytes of bodies from which a session sheds them before any session is passivated to make room. */
+const WORTH_SHEDDING_BYTES = 128 * KIB;
 
 export class SessionRegistry {
   readonly #residents = new Map<string, Resident>();
@@ -33,6 +36,9 @@ export class SessionRegistry {
   readonly #maxBytes: number;
   readonly #clock: Clock;
   readonly #onPassivated: (sessions: number, bytes: number) => void;
+  readonly #onShed: (sessions: number, bytes: number) => void;
+  /** Sessions with bodies worth shedding, in the order they came to have them. */
+  readonly #heavy = new Set<SessionCell>();
   #bytes = 0;
   #round = 0;
   #timer: unknown;
@@ -44,11 +50,13 @@ export class SessionRegistry {
     maxResidentBytes: number;
     clock: Clock;
     onPassivated: (sessions: number, bytes: number) => void;
+    onShed: (sessions: number, bytes: number) => void;
   }) {
     this.#services = { ...options.services, changed: (cell) => this.#account(cell) };
     this.#maxBytes = options.maxResidentBytes;
     this.#clock = options.clock;
     this.#onPassivated = options.onPassivated;
+    this.#onShed = options.onShed;
   }
 
   get size(): number {
@@ -67,6 +75,7 @@ export class SessionRegistry {
       // Moves it to the young end, at most once a round.
       this.#residents.delete(sessionId);
       this.#residents.set(sessionId, resident);
+      if (this.#heavy.delete(resident.cell)) this.#heavy.add(resident.cell);
     }
     resident.cell.lastUsed = this.#round;
     return resident.actor;
@@ -83,8 +92,7 @@ export class SessionRegistry {
     this.#timer = undefined;
     let stopped = 0;
     for (const [sessionId, { actor, cell }] of this.#residents) {
-      this.#residents.delete(sessionId);
-      this.#bytes -= cell.accountedBytes;
+      this.#forget(sessionId, cell);
       actor.stop();
       if (++stopped % SESSIONS_LEAVING_PER_TURN === 0) await nextTurn(this.#clock, "registry");
     }
@@ -104,9 +112,37 @@ export class SessionRegistry {
   }
 
   #account(cell: SessionCell): void {
-    this.#bytes += cell.bytes - cell.accountedBytes;
-    cell.accountedBytes = cell.bytes;
+    this.#count(cell);
+    if (cell.sheddableBytes >= WORTH_SHEDDING_BYTES) this.#heavy.add(cell);
+    if (this.#bytes > this.#maxBytes) this.#shed(this.#maxBytes * LOW_WATER);
     if (this.#bytes > this.#maxBytes) this.#passivate((used) => used > this.#maxBytes * LOW_WATER, cell);
+  }
+
+  #count(cell: SessionCell): void {
+    const { bytes } = cell;
+    this.#bytes += bytes - cell.accountedBytes;
+    cell.accountedBytes = bytes;
+  }
+
+  #forget(sessionId: string, cell: SessionCell): void {
+    this.#residents.delete(sessionId);
+    this.#heavy.delete(cell);
+    this.#bytes -= cell.accountedBytes;
+  }
+
+  /** Bodies leave first: a session that is in use needs them only when it is read. */
+  #shed(downTo: number): void {
+    let sessions = 0;
+    const before = this.#bytes;
+    for (const cell of this.#heavy) {
+      if (this.#bytes <= downTo) break;
+      this.#heavy.delete(cell);
+      const { bytes } = cell;
+      cell.shed();
+      this.#count(cell);
+      if (cell.bytes < bytes) sessions++;
+    }
+    if (sessions > 0) this.#onShed(sessions, before - this.#bytes);
   }
 
   /** Sessions not used for a whole round leave memory. */
@@ -140,7 +176,7 @@ export class SessionRegistry {
         continue;
       }
       actor.stop();
-      this.#bytes -= cell.accountedBytes;
+      this.#forget(sessionId, cell);
       sessions++;
     }
     if (sessions > 0) this.#onPassivated(sessions, before - this.#bytes);

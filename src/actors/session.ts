@@ -68,6 +68,9 @@ export type SessionActorEvent =
 /** A write whose plan and reply have the same type of answer; `bindWrite` makes it. */
 export type WriteRequest = (cell: SessionCell) => void;
 
+/** Bytes of a session without nodes and receipts, as measured: its actor, its cell, its state. */
+const EMPTY_BYTES = 8_500;
+
 /** A session in memory. Mutable; owned by its actor, its counters read by the registry. */
 export class SessionCell {
   readonly sessionId: string;
@@ -107,7 +110,23 @@ export class SessionCell {
 
   /** Estimate of the bytes of the state. */
   get bytes(): number {
-    return 2_000 + (this.#planned?.nodes.bytes ?? 0);
+    if (this.#planned === undefined) return EMPTY_BYTES;
+    return EMPTY_BYTES + this.#planned.nodes.bytes + this.#planned.receipts.bytes;
+  }
+
+  /** Bytes of bodies that `shed` may free. */
+  get sheddableBytes(): number {
+    return this.#visible?.nodes.sheddableBytes ?? 0;
+  }
+
+  /** Lets go of the bodies of durable nodes. A commit needs none of them; a read brings them back. */
+  shed(): void {
+    this.#visible?.nodes.shed(this.#visible.length, () => this.#services.load(this.sessionId).nodes);
+  }
+
+  /** Says that an event was worked on: it may have brought bodies back. */
+  worked(): void {
+    if (this.bytes !== this.accountedBytes) this.#services.changed(this);
   }
 
   commit(prepared: PreparedCommit, reply: Reply<RuntimeCommitResult>): void {
@@ -229,6 +248,7 @@ export function bindWrite<Value>(
 export const sessionLogic = fromTransition<SessionCell, SessionActorEvent, never, { cell: SessionCell }>(
   (cell, event) => {
     handle(cell, event);
+    cell.worked();
     return cell;
   },
   ({ input }) => input.cell,

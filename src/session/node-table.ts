@@ -6,21 +6,19 @@
  *    really gone from memory.
  * 2. Bodies lie side by side in chunks, and an entry makes a view when it is asked for its body. A million small
  *    buffers would cost the garbage collector more than all the rest of their commits.
+ * 3. Bodies that are durable may leave memory (`shed`): a session goes on taking commits without them. The first
+ *    that is asked for brings all of them back, each under the same id and with the same length, or throws.
  */
-import { copyOf } from "../codec.ts";
 import { KIB } from "../limits.ts";
+import { type Chunk, Chunks } from "./chunks.ts";
 
 /** The node counts as a user message of the picker. */
 export const NODE_USER_MESSAGE = 1;
 /** `hiddenAt` of a live node. A small integer: every other number would be an object of its own. */
 export const LIVE = 0x7fff_ffff;
 
-/** Bytes of a chunk, least and most. */
-const MIN_CHUNK_BYTES = 1 * KIB;
-const MAX_CHUNK_BYTES = 64 * KIB;
-const NO_BYTES = new Uint8Array(0);
 /** Bytes of memory that an entry costs beside its id and its body, estimated. */
-const ENTRY_BYTES = 120;
+const ENTRY_BYTES = 145;
 
 export interface NodeEntry {
   readonly id: string;
@@ -38,80 +36,135 @@ class StoredEntry implements NodeEntry {
   readonly parent: string | undefined;
   readonly flags: number;
   hiddenAt: number;
-  readonly #chunk: Uint8Array;
-  readonly #at: number;
+  readonly #table: NodeTable;
+  #chunk: Chunk;
+  #at: number;
   readonly #length: number;
 
   constructor(
     node: Omit<NodeEntry, "hiddenAt">,
     parent: string | undefined,
     hiddenAt: number,
-    chunk: Uint8Array,
-    at: number,
+    table: NodeTable,
+    chunks: Chunks,
   ) {
     this.id = node.id;
     this.parent = parent;
     this.flags = node.flags;
     this.hiddenAt = hiddenAt;
-    this.#chunk = chunk;
-    this.#at = at;
+    this.#table = table;
+    this.#at = chunks.put(node.body);
+    this.#chunk = chunks.last;
     this.#length = node.body.length;
   }
 
   get body(): Uint8Array {
-    return this.#chunk.subarray(this.#at, this.#at + this.#length);
+    if (this.#chunk.bytes === undefined) this.#table.fill();
+    const { bytes } = this.#chunk;
+    if (bytes === undefined) throw new Error(`the body of node "${this.id}" is not there`);
+    return bytes.subarray(this.#at, this.#at + this.#length);
+  }
+
+  get isShed(): boolean {
+    return this.#chunk.bytes === undefined;
+  }
+
+  isSameAs(other: StoredEntry): boolean {
+    return other.id === this.id && other.#length === this.#length;
+  }
+
+  /** Takes the body of the same node in a table that was read anew, and says where it lies. */
+  takeFrom(fresh: StoredEntry): Chunk {
+    this.#chunk = fresh.#chunk;
+    this.#at = fresh.#at;
+    return this.#chunk;
   }
 }
 
 export class NodeTable {
-  readonly entries: NodeEntry[] = [];
+  readonly #stored: StoredEntry[] = [];
+  readonly entries: readonly NodeEntry[] = this.#stored;
   readonly slots = new Map<string, number>();
   /** Parents that entries name (live or not) but that are not in the table; only permissive graphs have any. */
   readonly missingParents = new Set<string>();
-  /** Bytes of all bodies and ids and of what else is kept, for memory accounting. */
-  bytes = 0;
-  #chunk: Uint8Array = NO_BYTES;
-  #used = 0;
+  /** Bytes of what is kept of each entry beside its body. */
+  #entryBytes = 0;
+  readonly #bodies = new Chunks({ least: 1 * KIB, most: 64 * KIB });
+  /** What is kept beside nodes, in chunks of its own: it is forgotten sooner than they are. */
+  readonly #beside = new Chunks({ least: KIB / 4, most: 8 * KIB });
+  #reload: (() => NodeTable) | undefined;
+  #holds = 0;
+
+  /** Bytes of memory of all bodies, of ids and of what else is kept, for memory accounting. */
+  get bytes(): number {
+    return this.#entryBytes + this.#bodies.bytes + this.#beside.bytes;
+  }
+
+  /** Bytes of bodies that `shed` could free if all of them were durable. */
+  get sheddableBytes(): number {
+    return this.#holds > 0 ? 0 : this.#bodies.fullBytes;
+  }
 
   /** Adds a copy of the node at the end. Throws if its id is taken; the table is then of no use any more. */
   add(node: Omit<NodeEntry, "hiddenAt">, hiddenAt = LIVE): void {
-    const { id, parent, body } = node;
-    const at = this.#place(body.length);
-    const chunk = at === undefined ? copyOf(body) : this.#chunk;
-    if (at !== undefined) chunk.set(body, at);
-    const last = this.entries.at(-1);
+    const { id, parent } = node;
+    const last = this.#stored.at(-1);
     // Nearly every node's parent is the one before it: its id is kept once, and looked up never.
     const followsLast = last !== undefined && parent === last.id;
-    this.slots.set(id, this.entries.length);
-    if (this.slots.size === this.entries.length) throw new Error(`node "${id}" exists already`);
-    this.entries.push(new StoredEntry(node, followsLast ? last.id : parent, hiddenAt, chunk, at ?? 0));
+    this.slots.set(id, this.#stored.length);
+    if (this.slots.size === this.#stored.length) throw new Error(`node "${id}" exists already`);
+    this.#stored.push(new StoredEntry(node, followsLast ? last.id : parent, hiddenAt, this, this.#bodies));
+    this.#bodies.last.end = this.#stored.length;
     if (this.missingParents.size > 0) this.missingParents.delete(id);
     if (parent !== undefined && !followsLast && !this.slots.has(parent)) this.missingParents.add(parent);
-    this.bytes += body.length + id.length * 2 + ENTRY_BYTES;
+    this.#entryBytes += id.length * 2 + ENTRY_BYTES;
   }
 
-  /** A copy of bytes that live as long as the table, such as the checkpoint manifest that came with its newest node. */
+  /** A copy of bytes that live as long as somebody has them, such as the checkpoint manifest of the newest commit. */
   keep(bytes: Uint8Array): Uint8Array {
-    this.bytes += bytes.length;
-    const at = this.#place(bytes.length);
-    if (at === undefined) return copyOf(bytes);
-    const kept = this.#chunk.subarray(at, at + bytes.length);
-    kept.set(bytes);
-    return kept;
+    const at = this.#beside.put(bytes);
+    const kept = this.#beside.last.bytes?.subarray(at, at + bytes.length);
+    this.#beside.forgetFull();
+    return kept as Uint8Array;
   }
 
-  /** Takes room in the current chunk, or a new one; undefined for bytes that are to have an allocation of their own. */
-  #place(length: number): number | undefined {
-    if (this.#used + length > this.#chunk.length) {
-      // As much again as there is: a table of many small nodes has few chunks, one of few wastes little.
-      const size = Math.min(Math.max(this.bytes, MIN_CHUNK_BYTES), MAX_CHUNK_BYTES);
-      // One that would fill a chunk leaves the current one to those that come.
-      if (length > size / 2) return undefined;
-      this.#chunk = Buffer.allocUnsafeSlow(size);
-      this.#used = 0;
+  /**
+   * Lets go of the bodies of the first `length` entries, but for those that share a chunk with newer ones. All of
+   * them must be durable: `reload` reads a table that begins with the same entries.
+   */
+  shed(length: number, reload: () => NodeTable): void {
+    if (this.#holds > 0) return;
+    if (this.#bodies.shed(length)) this.#reload = reload;
+  }
+
+  /** Brings back what was shed, if anything was. Throws what reading it throws; nothing is changed then. */
+  fill(): void {
+    if (this.#reload === undefined) return;
+    const fresh = this.#reload().#stored;
+    const slots: number[] = [];
+    for (const [slot, entry] of this.#stored.entries()) {
+      if (!entry.isShed) continue;
+      const same = fresh[slot];
+      if (same === undefined || !entry.isSameAs(same))
+        throw new Error(`node "${entry.id}" is not stored as it was`);
+      slots.push(slot);
     }
-    const at = this.#used;
-    this.#used += length;
-    return at;
+    const ends = new Map<Chunk, number>();
+    for (const slot of slots) {
+      const entry = this.#stored[slot] as StoredEntry;
+      const chunk = entry.takeFrom(fresh[slot] as StoredEntry);
+      ends.set(chunk, slot + 1);
+    }
+    for (const [chunk, end] of ends) this.#bodies.adopt(chunk, end);
+    this.#reload = undefined;
+  }
+
+  /** Keeps all bodies in memory until `release` is called as often. */
+  hold(): void {
+    this.fill();
+    this.#holds += 1;
+  }
+  release(): void {
+    this.#holds -= 1;
   }
 }

@@ -44,6 +44,9 @@ export interface Receipt {
   readonly manifest: Uint8Array;
 }
 
+/** Bytes of memory that a receipt costs beside its id and its manifest, estimated: objects, digest, ref. */
+const RECEIPT_BYTES = 400;
+
 /**
  * Receipts of a session, oldest forgotten first. Mutable: only the newest state plans against it.
  * Those of the snapshot are read when the first operation id is looked up.
@@ -53,6 +56,8 @@ export class ReceiptTable {
   #older: (() => readonly Receipt[]) | undefined;
   /** In the order they were made; Map keeps it. */
   #byOperation = new Map<string, Receipt>();
+  /** Bytes of memory of the receipts that are in it, estimated. */
+  bytes = 0;
 
   /** `older` answers the receipts made before this table, oldest first. */
   constructor(kept: number, older?: () => readonly Receipt[]) {
@@ -72,8 +77,16 @@ export class ReceiptTable {
 
   /** A Map keeps the place of a key that is set again; an id used again counts as new. */
   #put(receipt: Receipt): void {
-    this.#byOperation.delete(receipt.operationId);
+    this.#delete(receipt.operationId);
     this.#byOperation.set(receipt.operationId, receipt);
+    this.bytes += bytesOf(receipt);
+  }
+
+  #delete(operationId: string): void {
+    const receipt = this.#byOperation.get(operationId);
+    if (receipt === undefined) return;
+    this.#byOperation.delete(operationId);
+    this.bytes -= bytesOf(receipt);
   }
 
   #loadOlder(): void {
@@ -82,6 +95,7 @@ export class ReceiptTable {
     const older = this.#older();
     const made = this.#byOperation;
     this.#byOperation = new Map();
+    this.bytes = 0;
     for (const receipt of older) this.#put(receipt);
     this.#older = undefined;
     for (const receipt of made.values()) this.#put(receipt);
@@ -91,9 +105,13 @@ export class ReceiptTable {
   #forget(): void {
     for (const oldest of this.#byOperation.keys()) {
       if (this.#byOperation.size <= this.#kept) return;
-      this.#byOperation.delete(oldest);
+      this.#delete(oldest);
     }
   }
+}
+
+function bytesOf({ operationId, manifest }: Receipt): number {
+  return operationId.length * 2 + manifest.length + RECEIPT_BYTES;
 }
 
 export interface SessionState {

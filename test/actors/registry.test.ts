@@ -62,6 +62,7 @@ function startRegistry(maxResidentBytes: number) {
     maxResidentBytes,
     clock,
     onPassivated: () => undefined,
+    onShed: () => undefined,
     services: {
       load: (sessionId) => emptySession(sessionId, 10),
       blobKind: () => undefined,
@@ -142,6 +143,25 @@ test("sessions that wait for the log stay, whatever the budget, and go as soon a
   await registry.stop();
 });
 
+test("large sessions shed the bodies of durable nodes, oldest first, before any session leaves", async () => {
+  const budget = 1_000_000;
+  const { registry, commit: send, durable, recount } = startRegistry(budget);
+  const ids = ["a", "b", "c", "d", "small"];
+  const text = "x".repeat(40_000);
+  send("small");
+  durable();
+  for (const id of ["a", "b", "c", "d"]) {
+    for (let turn = 0; turn < 7; turn++) send(id, text);
+    durable();
+  }
+  assert.equal(registry.size, ids.length, "nobody left");
+  assert.ok(registry.bytes <= budget, `${registry.bytes} bytes`);
+  assert.equal(registry.bytes, recount(ids));
+  const of = (id: string) => registry.peek(id)?.bytes ?? 0;
+  assert.ok(of("a") < text.length && of("d") > 7 * text.length, "the oldest shed, the newest did not");
+  await registry.stop();
+});
+
 test("sessions leave when they were idle for a whole round, used ones and waiting ones stay", async () => {
   const { registry, clock, commit: send, read, durable } = startRegistry(1e9);
   read("idle");
@@ -162,7 +182,7 @@ test("sessions leave when they were idle for a whole round, used ones and waitin
 });
 
 test("making room looks at few sessions, however many wait for the log", async () => {
-  const { registry, commit: send, durable } = startRegistry(4_000);
+  const { registry, commit: send, durable } = startRegistry(20_000);
   const count = 300;
   let looks = 0;
   for (let n = 0; n < count; n++) {
@@ -182,7 +202,7 @@ test("making room looks at few sessions, however many wait for the log", async (
   }
   assert.ok(looks <= count * 50, `${looks} looks at ${count} sessions`);
   durable();
-  assert.ok(registry.bytes <= 4_000);
+  assert.ok(registry.bytes <= 20_000);
   await registry.stop();
 });
 

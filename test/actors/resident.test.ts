@@ -49,7 +49,7 @@ async function outcome(call: Promise<unknown>): Promise<unknown> {
   }
 }
 
-async function run(store: Store, op: Op): Promise<unknown> {
+async function run(store: Store, op: Op, text = ""): Promise<unknown> {
   if (op.kind === "snapshot") return await outcome(store.snapshot());
   if (op.kind === "gc") return await outcome(store.gc());
   if (op.kind === "reopen") return "reopened";
@@ -59,8 +59,11 @@ async function run(store: Store, op: Op): Promise<unknown> {
   if (op.kind === "delete") return await outcome(store.deleteSession(sessionId));
   if (op.kind === "meta") return await outcome(handle.saveSessionMeta(meta(sessionId)));
   if (op.kind === "hide") return await outcome(handle.tombstoneNodes([`a${op.seed}`, `b${op.seed}`]));
-  const nodes = [messageNode(`a${op.seed}`), messageNode(`b${op.seed}`, `a${op.seed}`)];
-  const replaced = [messageNode(`a${op.seed % 3}`), ...(op.seed % 2 ? [messageNode("kept")] : [])];
+  const nodes = [messageNode(`a${op.seed}`, undefined, text), messageNode(`b${op.seed}`, `a${op.seed}`)];
+  const replaced = [
+    messageNode(`a${op.seed % 3}`, undefined, text),
+    ...(op.seed % 2 ? [messageNode("kept")] : []),
+  ];
   const sent = commit({
     sessionId,
     operationId: `${op.kind === "replace" ? "replace" : "append"} ${op.seed}`,
@@ -85,18 +88,21 @@ async function everything(store: Store): Promise<unknown> {
   return { sessions, list: await listed(store) };
 }
 
-test("a store that keeps nothing in memory answers as one that keeps everything", async () => {
+/** Runs the same random courses on a store with a small budget and on one that keeps everything. */
+async function compareBudgets(small: { maxResidentBytes: number; text?: string }): Promise<StoreEvent[]> {
+  const events: StoreEvent[] = [];
   await fc.assert(
     fc.asyncProperty(fc.array(anyOp, { minLength: 5, maxLength: 40 }), async (ops) => {
-      const kinds = [1024, 1e9].map((maxResidentBytes) => ({
+      const kinds = [small.maxResidentBytes, 1e9].map((maxResidentBytes, at) => ({
         ...OPTIONS,
         maxResidentBytes,
         receiptsKept: 6,
         vfs: new MemoryVfs(),
+        onEvent: (event: StoreEvent) => at === 0 && events.push(event),
       }));
       const stores = await Promise.all(kinds.map((options) => openStore("/store", options)));
       for (const op of ops) {
-        const [tiny, huge] = await Promise.all(stores.map((store) => run(store, op)));
+        const [tiny, huge] = await Promise.all(stores.map((store) => run(store, op, small.text)));
         assert.deepEqual(tiny, huge);
         if (op.kind !== "reopen") continue;
         for (const [at, options] of kinds.entries()) {
@@ -113,6 +119,16 @@ test("a store that keeps nothing in memory answers as one that keeps everything"
     }),
     { numRuns: 15 },
   );
+  return events;
+}
+
+test("a store that keeps nothing in memory answers as one that keeps everything", async () => {
+  await compareBudgets({ maxResidentBytes: 1024 });
+});
+
+test("a store whose sessions shed their bodies answers as one that keeps everything", async () => {
+  const events = await compareBudgets({ maxResidentBytes: 300_000, text: "x".repeat(100_000) });
+  assert.ok(events.some(({ type }) => type === "shed"));
 });
 
 test("sessions passivate under a tiny budget while their commits are in flight, and none is lost", async () => {
