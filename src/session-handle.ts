@@ -60,7 +60,7 @@ export class SessionHandle<Event = SessionEvent, Body = Json> implements Runtime
         this.#engine.admit(prepared.newBytes);
         const event: CommitEvent = { type: "commit", prepared, reply, isDecided: false };
         isDone = false;
-        this.#engine.sessions.get(this.sessionId).send(event);
+        this.#engine.sessions.commit(this.sessionId, event);
         isDone = event.isDecided;
       } finally {
         endScratch(isDone);

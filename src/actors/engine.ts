@@ -15,7 +15,7 @@ import { withSignal } from "./ask.ts";
 import { Collector, type GcReason } from "./collector.ts";
 import type { Ownership } from "./directory.ts";
 import type { StoreLife } from "./lifecycle.ts";
-import { type LogWriterRef, poisonedError } from "./log-writer.ts";
+import { type LogWriterRef, poisonedError, type WriteQueue } from "./log-writer.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { Publisher } from "./publisher.ts";
 import { SessionRegistry } from "./registry.ts";
@@ -31,6 +31,8 @@ export interface EngineParts {
   readonly life: StoreLife;
   readonly log: Log;
   readonly writer: LogWriterRef;
+  /** What the writer tells of; sessions append to it. */
+  readonly queue: WriteQueue;
   readonly tail: Tail;
   readonly source: Source;
   readonly publisher: Publisher;
@@ -80,7 +82,7 @@ export class Engine {
   }
 
   #createRegistry(): SessionRegistry {
-    const { writer, source, options } = this.#parts;
+    const { writer, queue, source, options } = this.#parts;
     return new SessionRegistry({
       maxResidentBytes: options.maxResidentBytes,
       clock: options.clock,
@@ -91,7 +93,7 @@ export class Engine {
         blobKind: (ref) => source.blobKind(ref),
         damageHiding: (ref, sessionId) => source.damageHiding(ref, sessionId),
         pin: (refs) => this.#collector.pin(refs),
-        append: (write, record, blobs) => writer.send({ type: "append", write, record, blobs }),
+        append: (write, record, blobs) => queue.append(write, record, blobs),
         after: (settle) => writer.send({ type: "after", settle }),
         poison: (error) => writer.send({ type: "log.failed", error }),
         committed: () => {

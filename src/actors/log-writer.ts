@@ -1,5 +1,5 @@
 /**
- * The log writer: a callback actor that owns the queue of writes between sessions and the log. It numbers a
+ * The log writer: a callback actor around the queue of writes between sessions and the log. It numbers a
  * write, hands its frames to the log, and settles it when the sync policy's promise holds. It knows nothing
  * of revisions or graphs.
  *
@@ -9,8 +9,8 @@
  * 3. A failure inside the writer itself is treated as one of the log: an actor that threw would be dead and
  *    drop events, and those who wait would wait for ever.
  *
- * The obvious shape, one machine event per commit, costs ten times the queue (docs/adr/0003). So the machine
- * part is only what an actor must be here: something that owns state and is told about things in turn.
+ * A machine event per commit would cost more than the queue itself (docs/adr/0003): sessions append to it
+ * directly, and everything else, once a batch or rarer, is told to the actor in turn.
  */
 import { type Actor, type AnyEventObject, fromCallback } from "xstate";
 import { assert } from "../assert.ts";
@@ -43,20 +43,13 @@ export interface Settlement {
 }
 
 export type LogWriterEvent =
-  /** Appends; sets `write.lsn`. Throws nothing: a refused write is settled with the error. */
-  | {
-      readonly type: "append";
-      readonly write: Write;
-      readonly record: SessionRecord;
-      readonly blobs: readonly NewBlob[];
-    }
   /** Calls back when everything appended so far is durable. */
   | { readonly type: "after"; readonly settle: (error: StoreError | undefined) => void }
   /** Frames up to `lastLsn` are durable; `positions` has (segment, offset) of each, flat, in LSN order. */
   | { readonly type: "log.batch"; readonly lastLsn: Lsn; readonly positions: readonly number[] }
   | { readonly type: "log.failed"; readonly error: StoreError };
 
-export interface LogWriterInput {
+export interface WriteQueueParts {
   readonly log: Log;
   readonly tail: Tail;
   /** Told once when the log fails, before the queued writes are settled. */
@@ -66,9 +59,8 @@ export interface LogWriterInput {
 /** What a frame in flight is, so that its place can be entered into the tail once it is durable. */
 type Frame = Write | BlobTail;
 
-export const logWriterLogic = fromCallback<LogWriterEvent & AnyEventObject, LogWriterInput>(
-  ({ input, receive }) => {
-    const queue = new WriteQueue(input);
+export const logWriterLogic = fromCallback<LogWriterEvent & AnyEventObject, { readonly queue: WriteQueue }>(
+  ({ input: { queue }, receive }) => {
     receive((event) => queue.receive(event as LogWriterEvent));
     return () => queue.fail(storeError("STORE_CLOSED", {}, "the store was closed"));
   },
@@ -76,7 +68,7 @@ export const logWriterLogic = fromCallback<LogWriterEvent & AnyEventObject, LogW
 
 export type LogWriterRef = Actor<typeof logWriterLogic>;
 
-class WriteQueue {
+export class WriteQueue {
   readonly #log: Log;
   readonly #tail: Tail;
   readonly #onFailed: (error: StoreError) => void;
@@ -84,7 +76,7 @@ class WriteQueue {
   readonly #settlements = new Fifo<Settlement>();
   #error: StoreError | undefined;
 
-  constructor({ log, tail, onFailed }: LogWriterInput) {
+  constructor({ log, tail, onFailed }: WriteQueueParts) {
     this.#log = log;
     this.#tail = tail;
     this.#onFailed = onFailed;
@@ -100,8 +92,6 @@ class WriteQueue {
 
   #receive(event: LogWriterEvent): void {
     switch (event.type) {
-      case "append":
-        return this.#append(event.write, event.record, event.blobs);
       case "after":
         return this.#after(event.settle);
       case "log.batch":
@@ -116,7 +106,8 @@ class WriteQueue {
     }
   }
 
-  #append(write: Write, record: SessionRecord, blobs: readonly NewBlob[]): void {
+  /** Appends, and sets `write.lsn`. Throws nothing: a refused write is settled with the error. */
+  append(write: Write, record: SessionRecord, blobs: readonly NewBlob[]): void {
     if (this.#error !== undefined) {
       write.settle(poisonedError(this.#error));
       return;

@@ -15,7 +15,7 @@ import { existingAncestor, type Ownership, ownDirectoryWithin } from "./director
 import { Engine } from "./engine.ts";
 import { chooseGenerationInSteps, createFirstGeneration, type Generations } from "./generations.ts";
 import type { StoreLife } from "./lifecycle.ts";
-import { type LogWriterRef, logWriterLogic } from "./log-writer.ts";
+import { type LogWriterRef, logWriterLogic, WriteQueue } from "./log-writer.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { Publisher } from "./publisher.ts";
 import { TailReplay } from "./replay.ts";
@@ -118,7 +118,8 @@ function join({ root, options, life }: OpenInput, opened: Opened): { engine: Eng
     options.onEvent({ type: "poisoned", error });
     life.failed(error);
   };
-  const writer = createActor(logWriterLogic, { input: { log, tail, onFailed } });
+  const queue = new WriteQueue({ log, tail, onFailed });
+  const writer = createActor(logWriterLogic, { input: { queue } });
   writer.subscribe({ error: (error) => onFailed(toStoreError(error)) });
   writer.start();
   listener.attach(writer);
@@ -132,7 +133,18 @@ function join({ root, options, life }: OpenInput, opened: Opened): { engine: Eng
     receiptsKept: options.receiptsKept,
     isCondemned: (ref) => publisher.isCondemned(ref),
   });
-  const engine = new Engine({ options, ownership, life, log, writer, tail, source, publisher, recovery });
+  const engine = new Engine({
+    options,
+    ownership,
+    life,
+    log,
+    writer,
+    queue,
+    tail,
+    source,
+    publisher,
+    recovery,
+  });
   return { engine, publisher };
 }
 

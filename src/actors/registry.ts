@@ -4,7 +4,8 @@
  * from the snapshot and the tail. Before any is passivated to make room, large ones shed the bodies of their
  * nodes: were sessions in use to leave, each commit would read one back, and that is five hundred times as slow.
  *
- * 1. A session with an answer outstanding is never passivated; the budget is looked at again when it is answered.
+ * 1. A session with an answer outstanding, or at work, is never passivated; the budget is looked at again when it
+ *    is answered. Of two cells of one session each would decide without the other.
  * 2. The map is ordered by last use, so the oldest come first.
  * 3. Making room looks at a bounded number of sessions that must stay, so a commit's cost does not grow with
  *    the number of sessions that wait for the log.
@@ -16,7 +17,13 @@
 import { createActor } from "xstate";
 import { type Clock, nextTurn } from "../clock.ts";
 import { KIB, SESSION_IDLE_MS, SESSIONS_LEAVING_PER_TURN } from "../limits.ts";
-import { SessionCell, type SessionRef, type SessionServices, sessionLogic } from "./session.ts";
+import {
+  type CommitEvent,
+  SessionCell,
+  type SessionRef,
+  type SessionServices,
+  sessionLogic,
+} from "./session.ts";
 
 interface Resident {
   readonly actor: SessionRef;
@@ -68,6 +75,15 @@ export class SessionRegistry {
 
   /** The session's actor, started if need be. */
   get(sessionId: string): SessionRef {
+    return this.#use(sessionId).actor;
+  }
+
+  /** Gives a commit to the session, started if need be. */
+  commit(sessionId: string, event: CommitEvent): void {
+    this.#use(sessionId).cell.receive(event);
+  }
+
+  #use(sessionId: string): Resident {
     let resident = this.#residents.get(sessionId);
     if (resident === undefined) {
       resident = this.#start(sessionId);
@@ -78,7 +94,7 @@ export class SessionRegistry {
       if (this.#heavy.delete(resident.cell)) this.#heavy.add(resident.cell);
     }
     resident.cell.lastUsed = this.#round;
-    return resident.actor;
+    return resident;
   }
 
   /** The session's cell if it is in memory, without waking it. */
@@ -169,7 +185,7 @@ export class SessionRegistry {
         break;
       }
       this.#residents.delete(sessionId);
-      if (cell.waiting > 0 || cell === except) {
+      if (cell.waiting > 0 || cell.isBusy || cell === except) {
         kept++;
         cell.lastUsed = this.#round;
         this.#residents.set(sessionId, resident);

@@ -1,12 +1,12 @@
 /**
  * A session's actor: it decides the session's operations one after the other, in call order, and answers
- * each when everything it was decided on is durable. A transition actor with plain data, because a commit
- * may cost one light event and no more.
+ * each when everything it was decided on is durable. A transition actor around a cell. A commit is given to
+ * the cell itself, because an event for each would cost a tenth of it (docs/adr/0003).
  *
  * 1. `planned` is the state after every accepted write, durable or not; only planning sees it.
  * 2. `visible` is the state after the last durable write; only reads see it. It never goes back.
  * 3. Every answer (result, replay, refusal, no-op) waits for the writes it was decided on, in call order.
- * 4. A transition never throws: what goes wrong is that request's answer, and the session stays usable.
+ * 4. `receive` never throws: what goes wrong is that request's answer, and the session stays usable.
  *    Only when a record was appended and cannot be applied is the whole store poisoned.
  */
 import { type ActorRefFrom, fromTransition } from "xstate";
@@ -83,6 +83,10 @@ export class SessionCell {
   accountedBytes = 0;
   /** Idle round of the registry in which the session was last used. */
   lastUsed = 0;
+  /** Works on an event: what comes meanwhile is answered behind it, by this cell and no other. */
+  isBusy = false;
+  /** What came while an event was worked on, from a listener of the store's events. */
+  readonly #later: SessionActorEvent[] = [];
 
   constructor(sessionId: string, services: SessionServices) {
     this.sessionId = sessionId;
@@ -125,8 +129,24 @@ export class SessionCell {
   }
 
   /** Says that an event was worked on: it may have brought bodies back. */
-  worked(): void {
+  #worked(): void {
     if (this.bytes !== this.accountedBytes) this.#services.changed(this);
+  }
+
+  /** Works on the event now, or behind the one that is being worked on. */
+  receive(event: SessionActorEvent): void {
+    if (this.isBusy) {
+      this.#later.push(event);
+      return;
+    }
+    this.isBusy = true;
+    let next: SessionActorEvent | undefined = event;
+    while (next !== undefined) {
+      handle(this, next);
+      this.#worked();
+      next = this.#later.shift();
+    }
+    this.isBusy = false;
   }
 
   commit(prepared: PreparedCommit, reply: Reply<RuntimeCommitResult>): void {
@@ -247,8 +267,7 @@ export function bindWrite<Value>(
 
 export const sessionLogic = fromTransition<SessionCell, SessionActorEvent, never, { cell: SessionCell }>(
   (cell, event) => {
-    handle(cell, event);
-    cell.worked();
+    cell.receive(event);
     return cell;
   },
   ({ input }) => input.cell,

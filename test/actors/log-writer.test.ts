@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { createActor } from "xstate";
-import { type LogWriterRef, logWriterLogic, type Write } from "../../src/actors/log-writer.ts";
+import { type LogWriterRef, logWriterLogic, type Write, WriteQueue } from "../../src/actors/log-writer.ts";
 import { Tail } from "../../src/actors/tail.ts";
 import { type StoreError, storeError } from "../../src/errors.ts";
 import type { Log } from "../../src/wal/log.ts";
@@ -44,9 +44,8 @@ function rig(): Rig {
       return ++lastLsn;
     },
   } as unknown as Log;
-  const writer = createActor(logWriterLogic, {
-    input: { log, tail, onFailed: (error) => failures.push(error) },
-  });
+  const queue = new WriteQueue({ log, tail, onFailed: (error) => failures.push(error) });
+  const writer = createActor(logWriterLogic, { input: { queue } });
   const tell = (label: string) => (error: StoreError | undefined) =>
     void told.push(`${label} ${error === undefined ? "well" : error.code}`);
   writer.subscribe({ error: () => told.push("the writer died") });
@@ -59,7 +58,7 @@ function rig(): Rig {
     append: (label) => {
       const record = { kind: "vacuum", sessionId: label } as const;
       const write: Write = { ...record, lsn: 0, bytes: 0, settle: tell(label) };
-      writer.send({ type: "append", write, record, blobs: [] });
+      queue.append(write, record, []);
       return write;
     },
     after: (label) => writer.send({ type: "after", settle: tell(label) }),

@@ -45,7 +45,7 @@ test("a handler that commits to the session that is deciding is answered behind 
     vfs: new MemoryVfs(),
     ...OPTIONS,
     // Two empty sessions fit, and the commit to the second does not: the handler is called while it is decided.
-    maxResidentBytes: 5000,
+    maxResidentBytes: 19_000,
     onEvent: ({ type }) => {
       if (type !== "passivated" || handled.length > 0) return;
       const graph = append([messageNode("i", undefined, TEXT.inner)], "i");
@@ -65,6 +65,51 @@ test("a handler that commits to the session that is deciding is answered behind 
   assert.match(await textOf(store, "busy", "o"), /^o{900}$/);
   assert.match(await textOf(store, "busy", "i"), /^i{900}$/);
   assert.match(await textOf(store, "other", "l"), /^l{2900}$/);
+  await store.close();
+});
+
+test("a session at work stays in memory, whatever a handler does meanwhile, so that one cell decides for it", async () => {
+  const sent: Promise<unknown>[] = [];
+  let armed = false;
+  const commitTo = (sessionId: string, nodeId: string, text = "") => {
+    const graph = append([messageNode(nodeId, undefined, text)], nodeId);
+    sent.push(store.session(sessionId).commitRuntimeState(commit({ sessionId, graph })));
+  };
+  const store = await openStore("/store", {
+    vfs: new MemoryVfs(),
+    ...OPTIONS,
+    // Two empty sessions fit, and not what is loaded of the first.
+    maxResidentBytes: 22_000,
+    onEvent: ({ type }) => {
+      if (type !== "passivated" || !armed) return;
+      armed = false;
+      // The first waits for the session that is being loaded. The second makes room: for all that is seen, the
+      // loaded session has nothing to do. The third must meet the same cell as the first.
+      commitTo("loaded", "b");
+      commitTo("other", "c");
+      commitTo("loaded", "d");
+    },
+  });
+  for (const [sessionId, text] of [
+    ["loaded", "x".repeat(10_000)],
+    ["large", "x".repeat(20_000)],
+    ["idle"],
+  ] as const) {
+    commitTo(sessionId, "a", text);
+    await Promise.all(sent);
+  }
+  assert.equal(store.stats().residentSessions, 1);
+  armed = true;
+  commitTo("loaded", "o");
+  await Promise.all(sent);
+  assert.equal(armed, false);
+  const read = await store.session("loaded").loadSession();
+  assert.equal(sent.length, 7);
+  assert.deepEqual(
+    read?.graph.nodes.map(({ nodeId }) => nodeId),
+    ["a", "o", "b", "d"],
+  );
+  assert.equal(read?.headRevision, 4);
   await store.close();
 });
 
