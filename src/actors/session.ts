@@ -21,6 +21,7 @@ import type { RuntimeCommitResult } from "../session/types.ts";
 import type { Reply } from "./ask.ts";
 import type { NewBlob } from "./blob-frames.ts";
 import type { Write } from "./log-writer.ts";
+import { PendingWrite } from "./pending-write.ts";
 
 /** What a planner other than a commit's answers. */
 export type WritePlan<Value> =
@@ -216,38 +217,6 @@ export class SessionCell {
       if (error === undefined) answer();
       else reply.reject(error);
     });
-  }
-}
-
-/** A write that waits for the log: one object, because there is one for every commit in flight. */
-class PendingWrite<Value> implements Write {
-  readonly kind: SessionRecord["kind"];
-  readonly sessionId: string;
-  lsn = 0;
-  bytes = 0;
-  /** The state that is visible from now on once the write is durable. */
-  next: SessionState | undefined;
-  readonly #answer: Value;
-  readonly #reply: Reply<Value>;
-  readonly #settled: (next: SessionState | undefined) => void;
-
-  constructor(
-    { kind, sessionId }: SessionRecord,
-    answer: Value,
-    reply: Reply<Value>,
-    settled: (next: SessionState | undefined) => void,
-  ) {
-    this.kind = kind;
-    this.sessionId = sessionId;
-    this.#answer = answer;
-    this.#reply = reply;
-    this.#settled = settled;
-  }
-
-  settle(error: StoreError | undefined): void {
-    this.#settled(error === undefined ? this.next : undefined);
-    if (error === undefined) this.#reply.resolve(this.#answer);
-    else this.#reply.reject(error);
   }
 }
 
