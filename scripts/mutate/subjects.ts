@@ -11,6 +11,7 @@ const WAL = "test/wal";
 const SESSION = "test/session";
 const SNAPSHOT = "test/snapshot";
 const SCANS = [`${WAL}/scan.test.ts`, `${WAL}/walk.test.ts`, `${WAL}/log.test.ts`, `${WAL}/segments.test.ts`];
+const CHAINS = [`${WAL}/chain.test.ts`, `${WAL}/lost-header.test.ts`];
 const DAMAGE = [`${WAL}/damage-lengths.test.ts`, `${WAL}/damage.test.ts`, `${WAL}/unproven-link.test.ts`];
 const PLANS = ["plan-commit", "plan-graph", "plan-session"].map((name) => `${SESSION}/${name}.test.ts`);
 const APPLIED = [`${SESSION}/apply.test.ts`, `${SESSION}/read.test.ts`, `${SESSION}/ledger.test.ts`];
@@ -24,13 +25,13 @@ export const SUBJECTS: readonly Subject[] = [
   { file: "src/wal/frame.ts", tests: [`${WAL}/frame.test.ts`, ...SCANS, FORMAT] },
   { file: "src/wal/scan.ts", tests: [...SCANS, ...DAMAGE, `${WAL}/torn.test.ts`] },
   { file: "src/wal/walk.ts", tests: [`${WAL}/walk.test.ts`, `${WAL}/walk-segments.test.ts`] },
-  { file: "src/wal/chain.ts", tests: [...SCANS, ...DAMAGE] },
+  { file: "src/wal/chain.ts", tests: [...CHAINS, ...SCANS, ...DAMAGE] },
   { file: "src/wal/batch.ts", tests: [`${WAL}/batch.test.ts`, `${WAL}/log.test.ts`] },
   { file: "src/wal/segment.ts", tests: [`${WAL}/segment.test.ts`, ...SCANS, FORMAT] },
   { file: "src/wal/tail.ts", tests: [...SCANS, ...DAMAGE, FORMAT] },
   {
     file: "src/wal/recovery.ts",
-    tests: [...SCANS, ...DAMAGE, `${WAL}/torn.test.ts`, `${WAL}/crash.test.ts`],
+    tests: [...CHAINS, ...SCANS, ...DAMAGE, `${WAL}/torn.test.ts`, `${WAL}/crash.test.ts`],
   },
   { file: "src/session/apply.ts", tests: [...APPLIED, ...PLANS, `${SESSION}/picker.test.ts`] },
   { file: "src/session/graph.ts", tests: [`${SESSION}/graph.test.ts`] },

@@ -135,8 +135,8 @@ export class Tail {
 
   /** Forgets every record up to `lsn`, which must be where a generation was cut. */
   drop(lsn: Lsn): void {
-    const kept = this.#generations.filter((generation) => generation.lastLsn > lsn);
-    this.#generations = kept.length > 0 ? kept : [newGeneration()];
+    // The newest one ends at no LSN, so it always stays.
+    this.#generations = this.#generations.filter((generation) => generation.lastLsn > lsn);
   }
 
   #generationOf(lsn: Lsn): Generation {

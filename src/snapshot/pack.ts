@@ -12,7 +12,7 @@
 import { deflateSync, inflateSync } from "node:zlib";
 import { assert } from "../assert.ts";
 import { sha256 } from "../checksum.ts";
-import { type BlobRef, refFromBytes } from "../ids.ts";
+import { refFromBytes } from "../ids.ts";
 import { asArray, asBytes, asNumber, BLOB_KINDS, type BlobKind } from "../session/record.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import {
@@ -250,9 +250,4 @@ export class PackReader {
       );
     }
   }
-}
-
-/** A value's ref, for reports. */
-export function entryRef(entry: PackEntry): BlobRef {
-  return refFromBytes(entry.digest);
 }

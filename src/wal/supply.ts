@@ -9,7 +9,7 @@
  *    A directory sync that failed is one: after it no name can be trusted, and it is never repeated.
  * 4. A scrub leaves no old bytes: retired files are removed, and unused spares made of them are replaced.
  */
-import { isStoreError, type StoreError, toStoreError } from "../errors.ts";
+import { isStoreError } from "../errors.ts";
 import { SPARE_SEGMENTS } from "../limits.ts";
 import {
   createSegment,
@@ -52,7 +52,6 @@ export class Supply {
   #retirements: Retirement[] = [];
   /** Withdrawn spares at the top that are still to be removed. */
   #unneeded = 0;
-  #failure: StoreError | undefined;
 
   constructor(place: LogPlace, source: SegmentSource, words: Words, state: SupplyState, pause?: Pause) {
     this.#place = place;
@@ -61,11 +60,6 @@ export class Supply {
     this.#pause = pause;
     this.#top = state.active;
     this.#recyclable = [...state.recyclable];
-  }
-
-  /** Why the supply is down, for messages. */
-  get failure(): StoreError | undefined {
-    return this.#failure;
   }
 
   retire(retirement: Retirement): void {
@@ -77,11 +71,9 @@ export class Supply {
     try {
       const worked = this.#work();
       Atomics.store(this.#words, Word.supplyDown, 0);
-      this.#failure = undefined;
       return worked ? "more" : "done";
     } catch (error) {
       if (isStoreError(error, "STORE_IO") && error.path === this.#place.directory) throw error;
-      this.#failure = toStoreError(error);
       Atomics.store(this.#words, Word.supplyDown, 1);
       wakeLog(this.#words);
       return "down";

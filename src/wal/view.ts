@@ -7,7 +7,7 @@
  * 2. Before anything is called corrupt, TAIL and the headers are read again; if one changed, the walk starts
  *    again, a bounded number of times. A record is handed out once all the same: durable frames never change.
  */
-import { isStoreError, type StoreErrorCode, toStoreError } from "../errors.ts";
+import { type StoreErrorCode, toStoreError } from "../errors.ts";
 import type { Lsn } from "../ids.ts";
 import { runThrough, type Steps } from "../steps.ts";
 import {
@@ -142,16 +142,17 @@ export function verifySegments(place: LogPlace, start: LogStart): LogProblem[] {
       runThrough(scanTail(place, from, () => {}));
       return problems;
     } catch (error) {
-      problems.push(problemOf(error, place));
-      from = startBehind(place, from, error);
+      const problem = problemOf(error, place);
+      // What names no file is met again from the next segment on.
+      if (!problems.some(({ message }) => message === problem.message)) problems.push(problem);
+      from = startBehind(place, from, problem.file);
     }
   }
   return problems;
 }
 
 /** The next linked segment behind the damage. */
-function startBehind(place: LogPlace, from: LogStart, error: unknown): LogStart | undefined {
-  const damaged = isStoreError(error, "CORRUPT") ? error.file : undefined;
+function startBehind(place: LogPlace, from: LogStart, damaged: string): LogStart | undefined {
   const least = listSegments(place).find((number) => segmentPath(place, number) === damaged) ?? from.segment;
   for (const number of listSegments(place)) {
     if (number <= Math.max(least, from.segment)) continue;

@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { isStoreError } from "../../src/errors.ts";
 import { imageOf, putFrame, saltSeed, stampFrame } from "../../src/wal/frame.ts";
+import { verifyLog } from "../../src/wal/log.ts";
 import { walkLog } from "../../src/wal/walk.ts";
 import {
   DIRECTORY,
@@ -100,6 +101,11 @@ describe("a frame of a type from a later version", () => {
       );
       return true;
     });
+    const start = log.start ?? assert.fail();
+    assert.deepEqual(
+      verifyLog(log.vfs, DIRECTORY, STORE_ID, start).map(({ file, code }) => ({ file, code })),
+      [{ file: DIRECTORY, code: "FORMAT_UNSUPPORTED" }],
+    );
     // Where the bit of skippable types is set, an older version passes over it.
     putLater(0x85);
     await log.open();

@@ -69,6 +69,12 @@ describe("a scan", () => {
     assert.deepEqual(scan([{ lsn: 1 }, { lsn: 1, type: FrameType.link }]).lsns, [1]);
   });
 
+  it("takes a LINK at the front for a proof of its own LSN", () => {
+    const { image } = imageWith([{ lsn: 7, type: FrameType.link, size: 40 }, { lsn: 8 }]);
+    const end = scanFrames(image, SEED, { offset: BASE, lsn: 7, crc: 0 }, image.bytes.length, () => {});
+    assert.deepEqual([end.lsn, end.durable], [8, 7]);
+  });
+
   it("stops behind a SEAL", () => {
     const { lsns, end } = scan([{ lsn: 1 }, { lsn: 1, durable: 1, type: FrameType.seal }, { lsn: 2 }]);
     assert.deepEqual([lsns, end.sealed], [[1, 1], true]);

@@ -46,6 +46,14 @@ describe("a segment's header", () => {
       flip(bytes, bit);
     }
   });
+  it("is refused when its number or its size is beyond all bounds, its checksum right", () => {
+    for (const beyond of [{ number: 2 ** 53 }, { fileBytes: 1100 * 2 ** 20 + 1 }]) {
+      const decoded = decodeHeader(encodeHeader({ ...HEADER, ...beyond }));
+      assert.deepEqual(decoded, { kind: "bad", reason: "its header is out of bounds" });
+    }
+    const largest = { ...HEADER, number: 2 ** 53 - 1, fileBytes: 1100 * 2 ** 20 };
+    assert.deepEqual(decodeHeader(encodeHeader(largest)), { kind: "header", header: largest });
+  });
   it("is refused when cut short", () => {
     assert.equal(decodeHeader(encodeHeader(HEADER).subarray(0, 4095)).kind, "bad");
   });

@@ -8,21 +8,38 @@
  */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { MAINTENANCE_SLICE_BYTES } from "../../src/limits.ts";
 import { withFaults } from "../../src/vfs/fault.ts";
 import { MemoryVfs } from "../../src/vfs/memory.ts";
-import { type LogFixture, opened, readFile, segmentPathOf } from "./fixture.ts";
+import { CountingVfs } from "../support/counting-vfs.ts";
+import { DIRECTORY, type LogFixture, opened, readFile, segmentPathOf } from "./fixture.ts";
 
 const FAULTS = [
   { operation: "datasync", errno: "EIO" },
   { operation: "write", errno: "ESHORT" },
 ] as const;
 
+/** Names of files that are no segment yet. */
+const UNNAMED = /(?:spare|recycle)-\d+\.tmp$/;
+
 /** A log whose first segment is nearly full, so that the next record of 30,000 bytes rolls. */
-async function nearlyFull(vfs: MemoryVfs, fault: (typeof FAULTS)[number] | undefined): Promise<LogFixture> {
+async function nearlyFull(
+  vfs: MemoryVfs,
+  fault: (typeof FAULTS)[number] | undefined,
+  segmentBytes = 65_536,
+): Promise<LogFixture> {
   const faulty = withFaults(vfs);
-  const log = await opened({ vfs: faulty });
-  await log.write(50_000);
+  const log = await opened({ vfs: faulty, segmentBytes });
+  await log.write(segmentBytes - 15_536);
   if (fault !== undefined) faulty.inject({ ...fault, path: /0003\.wal$/ });
+  return log;
+}
+
+/** Killed behind the group that begins segment 3, whose sync failed. */
+async function withUnprovenLink(vfs: MemoryVfs, segmentBytes: number): Promise<LogFixture> {
+  const log = await nearlyFull(vfs, FAULTS[0], segmentBytes);
+  await log.write(30_000);
+  log.kill();
   return log;
 }
 
@@ -79,6 +96,43 @@ describe("a LINK that is seen and may not be on the disk", () => {
     await second.open();
     assert.equal(vfs.stat(segmentPathOf(3))?.ino, ino);
     assert.deepEqual(readFile(vfs, segmentPathOf(3)), bytes);
+  });
+
+  it("is written again in slices, each synced before the next one", async () => {
+    const vfs = new MemoryVfs();
+    const log = await withUnprovenLink(vfs, 4 * MAINTENANCE_SLICE_BYTES);
+    const operations: string[] = [];
+    vfs.onOperation = ({ operation, path }) => {
+      if (UNNAMED.test(path) && /write|sync/.test(operation)) operations.push(operation);
+    };
+    const bytes = readFile(vfs, segmentPathOf(3));
+    await log.on(vfs).open();
+    vfs.onOperation = undefined;
+    assert.deepEqual(operations.slice(0, 8), [
+      ...["write", "datasync", "write", "datasync", "write", "datasync"],
+      ...["write", "sync"],
+    ]);
+    assert.deepEqual(readFile(vfs, segmentPathOf(3)), bytes);
+  });
+
+  it("stays as it is when it cannot be written again, and no file of that attempt is left or open", async () => {
+    for (const operation of ["write", "datasync", "sync"] as const) {
+      const vfs = new MemoryVfs();
+      const log = await withUnprovenLink(vfs, 2 * MAINTENANCE_SLICE_BYTES);
+      const bytes = readFile(vfs, segmentPathOf(3));
+      const faulty = withFaults(vfs);
+      faulty.inject({ operation, errno: "EIO", path: UNNAMED });
+      const counting = new CountingVfs(faulty);
+      const unnamed = (): string[] => vfs.list(DIRECTORY).filter((name) => UNNAMED.test(name));
+      const second = log.on(counting);
+      await assert.rejects(second.open(), { code: "STORE_IO" }, operation);
+      const { path } = faulty.fired[0] ?? assert.fail(`no ${operation} failed`);
+      assert.equal(vfs.stat(path), undefined, `${path} is there after a failed ${operation}`);
+      assert.deepEqual(counting.openPaths, [], operation);
+      assert.deepEqual(readFile(vfs, segmentPathOf(3)), bytes, operation);
+      await openTwice(log, vfs);
+      assert.deepEqual(unnamed(), []);
+    }
   });
 
   it("is written again unchanged, byte for byte", async () => {

@@ -128,6 +128,52 @@ test("a copy of an older frame inside a damaged one is not taken for a frame", (
   assert.deepEqual(lsns(walk()), [1, 2, 4, 5]);
 });
 
+test("a whole frame inside a damaged one, off its alignment, is not taken for a frame", () => {
+  const offsets = writeFrames();
+  const [, , third = 0] = offsets;
+  const copy = imageOf(new Uint8Array(FRAME_HEADER_BYTES + 24));
+  putFrame(copy, 0, FrameType.data, 9, noise(20));
+  stampFrame(copy, 0, { durable: 0, previousCrc: 0, framesLeft: 0, saltCrc: saltSeed(SALT) });
+  overwrite(third + 4096 + 4, copy.bytes);
+  assert.deepEqual(lsns(walk()), [1, 2, 4, 5]);
+  // On it, it would be.
+  overwrite(third + 4096, copy.bytes);
+  assert.deepEqual(lsns(walk()), [1, 2, 9]);
+});
+
+test("a frame of an older LSN that verifies is a hole, and no bit explains it", () => {
+  const offsets = writeFrames();
+  const [first = 0, , third = 0, fourth = 0, fifth = 0] = offsets;
+  const older = Buffer.alloc(FRAME_HEADER_BYTES + 24);
+  const file = place.vfs.open(PATH, "read");
+  file.read(older, first);
+  file.close();
+  assert.ok(fifth - fourth <= older.length, "it lies over the fourth frame");
+  overwrite(fourth, older);
+  const { holes } = walk();
+  assert.deepEqual(
+    holes.map(({ offset, before, flippedBit }) => [offset, before, flippedBit]),
+    [[fourth, 3, undefined]],
+  );
+  assert.ok(third < fourth);
+});
+
+test("a hole at the end reaches as far as its header claims, or no farther than a header", () => {
+  const offsets = writeFrames();
+  const [, , , , fifth = 0, end = 0] = offsets;
+  flip(fifth + FRAME_HEADER_BYTES + 1, 0);
+  flip(fifth + FRAME_HEADER_BYTES + 9, 0);
+  const endOfHole = (): number | undefined => walk().holes.at(-1)?.end;
+  assert.equal(endOfHole(), end);
+  // Without its guard word nothing that it says is believed.
+  flip(fifth + 44, 0);
+  assert.equal(endOfHole(), fifth + FRAME_HEADER_BYTES);
+  const file = place.vfs.open(PATH, "write");
+  file.truncate(fifth + 40);
+  file.close();
+  assert.equal(endOfHole(), fifth + 40);
+});
+
 test("a segment whose header is damaged still gives its frames", () => {
   writeFrames();
   flip(4096 - 2, 0);

@@ -1,0 +1,151 @@
+/**
+ * The chain of segments where a LINK says something that no writer says, with its checksum right: it is refused
+ * by name, or it is no LINK. And what a later version may put into a sealed segment is passed over.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Vfs } from "../../src/vfs/vfs.ts";
+import { readHead } from "../../src/wal/chain.ts";
+import { FrameType, imageOf, putFrame, saltSeed, stampFrame } from "../../src/wal/frame.ts";
+import { encodeLink, type Link, SEGMENT_HEADER_BYTES } from "../../src/wal/segment.ts";
+import { walkLog } from "../../src/wal/walk.ts";
+import { ForwardingVfs } from "../support/forwarding-vfs.ts";
+import {
+  DIRECTORY,
+  type LogFixture,
+  opened,
+  readFile,
+  refusal,
+  STORE_ID,
+  segmentPathOf,
+  writeFile,
+} from "./fixture.ts";
+
+interface Chain {
+  readonly log: LogFixture;
+  /** The segment that holds LSN 1 and 2, and behind it the last one, with a LINK and nothing more. */
+  readonly sealed: number;
+  readonly last: number;
+  readonly link: Link;
+}
+
+/** Killed behind a roll. */
+async function chain(): Promise<Chain> {
+  const log = await opened();
+  await log.write(100, 60);
+  await log.roll();
+  const { segment: sealed = 0 } = log.durable.get(2) ?? {};
+  log.kill();
+  const head = headOf(log, sealed + 1);
+  assert.ok(head.kind === "linked");
+  return { log, sealed, last: sealed + 1, link: head.link };
+}
+
+function place(log: LogFixture) {
+  return { vfs: log.vfs, directory: DIRECTORY, storeId: STORE_ID };
+}
+
+function headOf(log: LogFixture, number: number) {
+  return readHead(place(log), number);
+}
+
+/** Puts another LINK in the last segment's front; its frame says what `frame` says, and verifies. */
+function relink({ log, last, link }: Chain, changed: Partial<Link>, frame: Partial<Link> = changed): void {
+  const head = headOf(log, last);
+  assert.ok(head.kind === "linked" || head.kind === "spare");
+  const path = segmentPathOf(last);
+  const bytes = readFile(log.vfs, path);
+  const image = imageOf(bytes);
+  const { lsn, crc } = { ...link, ...frame };
+  putFrame(image, SEGMENT_HEADER_BYTES, FrameType.link, lsn, encodeLink({ ...link, ...changed }));
+  stampFrame(image, SEGMENT_HEADER_BYTES, {
+    durable: lsn,
+    previousCrc: crc,
+    framesLeft: 0,
+    saltCrc: saltSeed(head.header.salt),
+  });
+  writeFile(log.vfs, path, bytes);
+}
+
+test("a LINK that names another segment than the one before it, or another salt of it, is refused by name", async () => {
+  for (const changed of [{ previousSegment: 77 }, { previousSalt: 5n }]) {
+    const given = await chain();
+    relink(given, changed);
+    const { file, offset } = await refusal(given.log.open());
+    assert.deepEqual([file, offset], [segmentPathOf(given.last), SEGMENT_HEADER_BYTES]);
+  }
+});
+
+test("a LINK that names an end behind the end of the file is refused, naming the file that is too short", async () => {
+  for (const behind of [8, 2 ** 52]) {
+    const given = await chain();
+    const { size = 0 } = given.log.vfs.stat(segmentPathOf(given.sealed)) ?? {};
+    relink(given, { end: size + behind });
+    const { file, offset } = await refusal(given.log.open());
+    assert.deepEqual([file, offset], [segmentPathOf(given.sealed), size]);
+  }
+});
+
+test("a LINK that says another LSN or checksum than its own frame is no LINK", async () => {
+  const given = await chain();
+  relink(given, {});
+  assert.equal(headOf(given.log, given.last).kind, "linked");
+  for (const changed of [{ lsn: given.link.lsn + 1 }, { crc: (given.link.crc ^ 1) >>> 0 }]) {
+    relink(given, changed, {});
+    assert.equal(headOf(given.log, given.last).kind, "spare", JSON.stringify(changed));
+    relink(given, {});
+  }
+});
+
+test("a frame in a sealed segment that this version may skip is handed to nobody, and the next LINK counts it", async () => {
+  const given = await chain();
+  const { log, sealed, link } = given;
+  const walked = [...walkLog(place(log))].find(({ number }) => number === sealed);
+  assert.ok(walked);
+  const bytes = readFile(log.vfs, segmentPathOf(sealed));
+  const image = imageOf(bytes);
+  const end = putFrame(image, link.end, 0x85, link.lsn, Buffer.from("later"));
+  const crc = stampFrame(image, link.end, {
+    durable: link.lsn,
+    previousCrc: link.crc,
+    framesLeft: 0,
+    saltCrc: saltSeed(walked.salt),
+  });
+  writeFile(log.vfs, segmentPathOf(sealed), bytes);
+  relink(given, { end, crc });
+  await log.open();
+  assert.deepEqual(
+    log.found.map(({ lsn }) => lsn),
+    [1, 2],
+  );
+  log.check([1, 2]);
+});
+
+/** The owner takes a file away behind a listing, but for the first one, which only looks whether something moves. */
+class LosingVfs extends ForwardingVfs {
+  lost = 0;
+  listings = 0;
+  readonly #file: string;
+  constructor(inner: Vfs, file: string) {
+    super(inner);
+    this.#file = file;
+  }
+  override list(path: string): string[] {
+    const names = super.list(path);
+    if (++this.listings > 1 && super.remove(this.#file)) this.lost++;
+    return names;
+  }
+}
+
+test("a spare that a live owner takes away between the listing and the look is nobody's loss", async () => {
+  const log = await opened();
+  await log.write(100);
+  const { segment = 0 } = log.durable.get(1) ?? {};
+  const spare = segmentPathOf(segment + 2);
+  assert.ok(log.vfs.stat(spare) !== undefined);
+  const losing = new LosingVfs(log.vfs, spare);
+  const reader = log.on(losing);
+  assert.deepEqual(reader.scan(), [1]);
+  // One look to see whether something moves, one listing of what is behind the last segment; no second attempt.
+  assert.deepEqual([losing.lost, losing.listings], [1, 2]);
+});

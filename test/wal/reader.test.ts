@@ -1,0 +1,122 @@
+/** Reading one frame by its place: what is not there as a whole is refused, and no length in a file is believed. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { MemoryVfs } from "../../src/vfs/memory.ts";
+import type { OpenMode, Vfs, VfsFile } from "../../src/vfs/vfs.ts";
+import { LogReader } from "../../src/wal/reader.ts";
+import { CountingVfs } from "../support/counting-vfs.ts";
+import { ForwardingVfs, forwardFile } from "../support/forwarding-vfs.ts";
+import {
+  DIRECTORY,
+  type LogFixture,
+  opened,
+  payloadFor,
+  readFile,
+  refusal,
+  STORE_ID,
+  segmentPathOf,
+  writeFile,
+} from "./fixture.ts";
+
+/** Where a frame has its length. */
+const LENGTH_AT = 4;
+/** More than the first read takes, so that a second one is needed; and more than that in one frame. */
+const LONG_BYTES = 20_000;
+
+interface Given {
+  readonly log: LogFixture;
+  readonly vfs: MemoryVfs;
+  readonly segment: number;
+  readonly path: string;
+  readonly offset: number;
+}
+
+/** A killed log whose only record is long. */
+async function oneLongRecord(): Promise<Given> {
+  const vfs = new MemoryVfs();
+  const log = await opened({ vfs });
+  await log.write(LONG_BYTES);
+  const { segment = 0, offset = 0 } = log.durable.get(1) ?? {};
+  log.kill();
+  return { log, vfs, segment, path: segmentPathOf(segment), offset };
+}
+
+/** What a fresh reader reads there; it leaves no file open. */
+async function read(vfs: Vfs, segment: number, offset: number): Promise<Uint8Array> {
+  const counting = new CountingVfs(vfs);
+  const reader = new LogReader({ vfs: counting, directory: DIRECTORY, storeId: STORE_ID });
+  try {
+    return reader.read(segment, offset);
+  } finally {
+    reader.close();
+    assert.deepEqual(counting.openPaths, []);
+  }
+}
+
+/** Every read of more than one byte less than it gives passes through `changed`. */
+class ReadsVfs extends ForwardingVfs {
+  readonly sizes: number[] = [];
+  readonly #answer: (target: Uint8Array, read: number) => number;
+  constructor(inner: Vfs, answer: (target: Uint8Array, read: number) => number = (_target, read) => read) {
+    super(inner);
+    this.#answer = answer;
+  }
+  override open(path: string, mode: OpenMode): VfsFile {
+    const file = super.open(path, mode);
+    return forwardFile(file, {
+      read: (target, position) => {
+        this.sizes.push(target.length);
+        return this.#answer(target, file.read(target, position));
+      },
+    });
+  }
+}
+
+test("a frame longer than the first read is read whole, and verified", async () => {
+  const { vfs, segment, path, offset } = await oneLongRecord();
+  assert.deepEqual(Buffer.from(await read(vfs, segment, offset)), payloadFor(1, LONG_BYTES));
+  const bytes = readFile(vfs, path);
+  bytes[offset + LONG_BYTES] = 0xee;
+  writeFile(vfs, path, bytes);
+  assert.deepEqual(await refusalOf(read(vfs, segment, offset)), { file: path, offset });
+});
+
+test("a place so near to the end of its file that no header fits is refused", async () => {
+  const { vfs, segment, path } = await oneLongRecord();
+  const { size = 0 } = vfs.stat(path) ?? {};
+  for (const offset of [size - 47, size - 8, size, size + 4096])
+    assert.deepEqual(await refusalOf(read(vfs, segment, offset)), { file: path, offset });
+});
+
+test("a length that damage made larger than the file, or than a frame can be, is refused and not allocated", async () => {
+  const { vfs, segment, path, offset } = await oneLongRecord();
+  const { size = 0 } = vfs.stat(path) ?? {};
+  for (const length of [size, 2 ** 29, 2 ** 29 + 8, 2 ** 32 - 1]) {
+    const bytes = readFile(vfs, path);
+    bytes.writeUInt32LE(length, offset + LENGTH_AT);
+    writeFile(vfs, path, bytes);
+    const reads = new ReadsVfs(vfs);
+    assert.deepEqual(await refusalOf(read(reads, segment, offset)), { file: path, offset });
+    assert.ok(Math.max(...reads.sizes) <= 4096, `${length}: ${reads.sizes}`);
+  }
+});
+
+test("a file that gives fewer bytes than it says it has is refused, whatever lies in the buffer behind them", async () => {
+  const { vfs, segment, path, offset } = await oneLongRecord();
+  const short = new ReadsVfs(vfs, (target, given) => (target.length > 4096 ? given - 1 : given));
+  assert.deepEqual(await refusalOf(read(short, segment, offset)), { file: path, offset });
+  assert.ok(Math.max(...short.sizes) > LONG_BYTES, "the second read was asked for");
+});
+
+test("a segment whose header is damaged is refused when a record of it is read, and no file stays open", async () => {
+  const { vfs, segment, path, offset } = await oneLongRecord();
+  const bytes = readFile(vfs, path);
+  bytes[20] = (bytes[20] ?? 0) ^ 1;
+  writeFile(vfs, path, bytes);
+  assert.deepEqual(await refusalOf(read(vfs, segment, offset)), { file: path, offset: 0 });
+});
+
+async function refusalOf(work: Promise<unknown>): Promise<object> {
+  const { file, offset } = await refusal(work);
+  return { file, offset };
+}
