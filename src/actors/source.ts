@@ -102,20 +102,14 @@ export class Source {
     try {
       return decodeRecord(payload);
     } catch (error) {
-      throw this.corrupt(
-        segment,
-        offset,
-        `its record cannot be read: ${(error as Error).message}`,
-        undefined,
-        error,
-      );
+      throw this.#corrupt(segment, offset, `its record cannot be read: ${(error as Error).message}`, error);
     }
   }
 
-  corrupt(segment: number, offset: number, problem: string, sessionId?: string, cause?: unknown): StoreError {
+  /** Whoever reads for a session adds its id. */
+  #corrupt(segment: number, offset: number, problem: string, cause?: unknown): StoreError {
     const file = this.#parts.segmentName(segment);
-    const fields = { file, offset, ...(sessionId === undefined ? {} : { sessionId }) };
-    return storeError("CORRUPT", fields, `${file} at ${offset}: ${problem}`, cause);
+    return storeError("CORRUPT", { file, offset }, `${file} at ${offset}: ${problem}`, cause);
   }
 
   #applyAt<Value>(
@@ -126,14 +120,14 @@ export class Source {
     const record = this.record(segment, offset);
     if (record.kind === "blob" || record.sessionId !== sessionId) {
       const problem = `LSN ${lsn} is not a record of session "${sessionId}"`;
-      throw this.corrupt(segment, offset, problem, sessionId);
+      throw this.#corrupt(segment, offset, problem);
     }
     try {
       return applyRecord(record);
     } catch (error) {
       if (isStoreError(error)) throw error;
       const problem = `LSN ${lsn} does not follow: ${(error as Error).message}`;
-      throw this.corrupt(segment, offset, problem, sessionId, error);
+      throw this.#corrupt(segment, offset, problem, error);
     }
   }
 
@@ -166,11 +160,11 @@ export class Source {
       const offset = positions[i + 1] as number;
       const record = this.record(segment, offset);
       if (record.kind !== "blob" || record.ref !== ref)
-        throw this.corrupt(segment, offset, `is not a part of blob ${ref}`);
+        throw this.#corrupt(segment, offset, `is not a part of blob ${ref}`);
       bytes.set(record.data, record.at);
     }
     if (sha256Hex(bytes) !== ref) {
-      throw this.corrupt(positions[0] ?? 0, positions[1] ?? 0, `blob ${ref} fails its hash`);
+      throw this.#corrupt(positions[0] ?? 0, positions[1] ?? 0, `blob ${ref} fails its hash`);
     }
     return bytes;
   }
