@@ -2,11 +2,11 @@
  * A heads file for salvage: every head that can still be read, and "unreadable" as an answer of its own for
  * those that may have been in a damaged place. Never throws for damage; collects what it met.
  */
+import { assert } from "../assert.ts";
 import { unpack } from "../codec.ts";
 import { type StoreError, toStoreError } from "../errors.ts";
 import { asArray } from "../session/record.ts";
 import type { Vfs } from "../vfs/vfs.ts";
-import { corruptFile } from "./block-file.ts";
 import { decodeHead, type StoredHead } from "./head.ts";
 import { HeadsFileReader, headsFromWire } from "./heads-file.ts";
 import { looseBlocks } from "./loose-blocks.ts";
@@ -63,8 +63,10 @@ export class SalvagedHeads {
   #getLoose(sessionId: string): FoundHead {
     const bytes = this.#loose.get(sessionId);
     if (bytes !== undefined) return { kind: "head", head: decodeHead(sessionId, bytes) };
+    const [error] = this.problems;
+    assert(error !== undefined, "a file without a reader has a problem");
     // Without index and filter nobody knows that it was not here.
-    return { kind: "unreadable", error: this.problems[0] ?? corruptFile(this.path, 0, "it cannot be read") };
+    return { kind: "unreadable", error };
   }
 
   #readIds(reader: HeadsFileReader): void {
