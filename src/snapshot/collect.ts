@@ -11,6 +11,7 @@ import { decodeValue } from "../codec.ts";
 import { storeError } from "../errors.ts";
 import { type BlobRef, refFromBytes, refToBytes } from "../ids.ts";
 import { GC_SLICE_BYTES } from "../limits.ts";
+import type { HeadState } from "../session/state.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import { corruptFile, understand } from "./block-file.ts";
 import type { StoredHead } from "./head.ts";
@@ -35,7 +36,7 @@ export function mark(vfs: Vfs, { root, manifest }: MarkInput): Marks {
       if (stored.deleted) continue;
       if (stored.head !== undefined) {
         rootCount++;
-        markCheckpoint(view, bits, stored);
+        markCheckpoint(view, bits, stored.sessionId, stored.head);
       }
       understand(`${root}/blobs`, 0, () => markPages(view, bits, stored), stored.sessionId);
     }
@@ -61,9 +62,12 @@ function* scanOf(file: HeadsFileReader): Generator<HeadBytes & { readonly file: 
   for (const head of file.scan()) yield { ...head, file };
 }
 
-function markCheckpoint(view: SnapshotView, bits: MarkBits, { sessionId, head }: StoredHead): void {
-  if (head === undefined) return;
-  const { checkpointRef, refs } = head;
+function markCheckpoint(
+  view: SnapshotView,
+  bits: MarkBits,
+  sessionId: string,
+  { checkpointRef, refs }: HeadState,
+): void {
   const manifest = view.readNamed(checkpointRef, sessionId);
   try {
     decodeValue(manifest);

@@ -87,7 +87,7 @@ test("without header and footer a heads file gives the heads of blocks that make
   const writer = new BlockFileWriter(vfs, HEADS, { kind: "heads", storeId: STORE_ID, number: 7 });
   writer.append(pack(["a", 1, encodeHead(storedHead("a", 1))]));
   // Blocks that are whole and hold no heads: no value, a head that is none, and a list.
-  writer.append(Buffer.from([0xc1]));
+  writer.append(Buffer.from([0x92, 1]));
   writer.append(pack(["b", 2, Buffer.from("no head")]));
   writer.append(pack([2, "listed"]));
   writer.finish(["no footer"]);

@@ -1,0 +1,147 @@
+/**
+ * Folds, marks and views at their edges: a page that dies in the fold that wrote it, a small pack that is damaged
+ * when packs are merged, a node that comes back with another body, and heads that name what is nowhere.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { pack, unpack } from "../../src/codec.ts";
+import { isStoreError } from "../../src/errors.ts";
+import { MAX_SMALL_PACKS, PAGE_BYTES } from "../../src/limits.ts";
+import { mark } from "../../src/snapshot/collect.ts";
+import { fold } from "../../src/snapshot/fold.ts";
+import { decodeHead, encodeHead } from "../../src/snapshot/head.ts";
+import { looseBlocks } from "../../src/snapshot/loose-blocks.ts";
+import { headsPath, packPath } from "../../src/snapshot/manifest.ts";
+import { withFaults } from "../../src/vfs/fault.ts";
+import { noise } from "../support/builders.ts";
+import { storedHead, writeHeads } from "./files.ts";
+import { append, corruptionOf, flipBit, node, observable, ROOT, SnapshotFixture, value } from "./fixture.ts";
+
+test("receipts that are made and forgotten in one fold leave no page behind", async () => {
+  const fixture = await SnapshotFixture.create({ receiptsKept: 1 });
+  // Each of these manifests fills more than half a page of receipts.
+  const manifests = [1, 2, 3, 4].map((seed) => value(noise(PAGE_BYTES / 2 + 1000, seed)));
+  for (const [index, { ref, bytes }] of manifests.entries()) {
+    const operation = { id: `op-${index}`, digest: noise(32, index) };
+    fixture.commit("a", { checkpointRef: ref, manifest: bytes, operation });
+  }
+  await fixture.snapshot();
+  const receipts = fixture.read((view) => view.receipts("a"));
+  assert.ok(receipts.length < manifests.length, "old ones were forgotten");
+  assert.equal(receipts.at(-1)?.operationId, "op-3");
+  const named = new Set(fixture.read((view) => view.head("a"))?.receipts.map(({ ref }) => ref));
+  const pages = fixture.read((view) =>
+    view.packs.flatMap((file) => [...file.entries()].filter(({ kind }) => kind === "page")),
+  );
+  assert.equal(pages.length, named.size, "every page of the pack is named by the head");
+});
+
+/** A session in as many small packs as are merged by the next fold. */
+async function manySmallPacks(): Promise<SnapshotFixture> {
+  const fixture = await SnapshotFixture.create();
+  for (let round = 0; round < MAX_SMALL_PACKS; round++) {
+    fixture.commit("a", { graph: append({ ...node(`n${round}`), body: noise(300, round) }) });
+    await fixture.snapshot();
+  }
+  assert.equal(fixture.manifest.packs.length, MAX_SMALL_PACKS);
+  return fixture;
+}
+
+test("a fold that would merge a damaged pack merges none, and has everything that is new", async () => {
+  const whole = await manySmallPacks();
+  whole.commit("b", { graph: append(node("new")) });
+  await whole.snapshot();
+  assert.equal(whole.manifest.packs.length, 1, "whole packs are merged");
+
+  const fixture = await manySmallPacks();
+  const before = fixture.manifest.packs;
+  const path = packPath(ROOT, before[0]?.number ?? 0);
+  const [first] = looseBlocks(fixture.vfs, path);
+  flipBit(fixture.vfs, path, (first?.offset ?? 0) + 12);
+  fixture.commit("b", { graph: append(node("new")) });
+  await fixture.snapshot();
+  assert.deepEqual(fixture.manifest.packs.slice(0, -1), before);
+  assert.equal(fixture.manifest.packs.length, MAX_SMALL_PACKS + 1);
+  assert.deepEqual(
+    fixture.vfs.list(`${ROOT}/blobs`).filter((name) => name.endsWith(".tmp")),
+    [],
+  );
+  const loaded = fixture.load("b");
+  assert.ok(loaded);
+  assert.deepEqual(observable(loaded), observable(fixture.state("b")));
+});
+
+test("a fold that would merge packs on a disk that fails ends as the disk does, and is not tried without them", async () => {
+  const fixture = await manySmallPacks();
+  fixture.commit("b", { graph: append(node("new")) });
+  const until = await fixture.roll();
+  const faulty = withFaults(fixture.vfs);
+  faulty.inject({ operation: "write", errno: "ENOSPC", path: /\.pack\.tmp$/, times: "once" });
+  const { manifest, receiptsKept } = fixture;
+  assert.throws(
+    () =>
+      fold(faulty, { root: ROOT, manifest, until, receiptsKept, compression: "none", packsLeftAlone: [] }),
+    (error) => isStoreError(error, "STORE_IO") && error.errno === "ENOSPC",
+  );
+  assert.equal(faulty.fired.length, 1);
+  assert.deepEqual(
+    fixture.vfs.list(`${ROOT}/blobs`).filter((name) => name.endsWith(".tmp")),
+    [],
+  );
+});
+
+test("a node that a replacement brings under its old id, with another body or other flags, is stored as it is now", async () => {
+  for (const changed of [{ body: Buffer.from("other body") }, { flags: 1 }]) {
+    const fixture = await SnapshotFixture.create();
+    fixture.commit("a", { graph: append(node("1"), node("2", "1"), node("3", "2")) });
+    await fixture.snapshot();
+    fixture.commit("a", {
+      graph: {
+        kind: "replace",
+        steps: [
+          { kind: "keep", start: 0, count: 1 },
+          { kind: "node", node: { ...node("2", "1"), ...changed } },
+          { kind: "keep", start: 2, count: 1 },
+        ],
+      },
+    });
+    await fixture.snapshot();
+    const loaded = fixture.load("a");
+    assert.ok(loaded);
+    assert.deepEqual(observable(loaded), observable(fixture.state("a")));
+  }
+});
+
+test("a checkpoint part that is in no pack ends the mark with CORRUPT of its session", async () => {
+  const fixture = await SnapshotFixture.create();
+  fixture.commit("a");
+  await fixture.snapshot();
+  const before = fixture.read((view) => view.head("a"));
+  assert.ok(before?.head);
+  const { heads, nextFile } = fixture.manifest;
+  for (const part of ["toolState", "pluginSnapshot", "executionState"] as const) {
+    const refs = { ...before.head.refs, [part]: value("nowhere").ref };
+    const stored = { ...before, head: { ...before.head, refs } };
+    const bytes = writeHeads(fixture.vfs, headsPath(ROOT, nextFile), nextFile, [stored]);
+    const manifest = { ...fixture.manifest, heads: [...heads, { number: nextFile, bytes, count: 1 }] };
+    const corruption = corruptionOf(() => void mark(fixture.vfs, { root: ROOT, manifest }));
+    assert.equal(corruption?.sessionId, "a", part);
+    assert.match(corruption.message, /gc deletes nothing while something is missing/);
+  }
+});
+
+test("a session that no heads file has has no receipts", async () => {
+  const fixture = await SnapshotFixture.create();
+  fixture.commit("a", { operation: { id: "op", digest: noise(32) } });
+  await fixture.snapshot();
+  assert.deepEqual(
+    fixture.read((view) => [view.receipts("a").length, view.receipts("never").length]),
+    [1, 0],
+  );
+});
+
+test("a stored head whose picker says `as before` has the picker of a new session", () => {
+  const wire = unpack(encodeHead(storedHead("a", 1))) as unknown[];
+  const { picker } = decodeHead("a", pack(wire.with(4, null)));
+  assert.deepEqual(picker, { firstUserMessage: "", userMessageCount: 0 });
+});
