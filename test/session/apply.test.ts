@@ -105,11 +105,23 @@ test("a record that does not follow its state throws a plain error", () => {
   bench.commit(append([node("b", "a")], "b"));
   const second = bench.records[1] as SessionRecord;
   const { state } = bench;
+  const hidden = new SessionBench("permissive");
+  hidden.commit(append([node("a"), node("b")]));
+  hidden.tombstone("a");
   const wrong: [SessionState, SessionRecord, number, RegExp][] = [
     [state, first, 3, /revision 1 does not follow 2/],
     [emptySession("other", 1), first, 1, /session "root"/],
     [state, { kind: "vacuum", sessionId: SESSION }, 2, /LSN 2 does not follow 2/],
     [old, second, 3, /successor/],
+    [old, { kind: "tombstone", sessionId: SESSION, nodeIds: ["a"], picker: undefined }, 3, /successor/],
+    [old, { kind: "vacuum", sessionId: SESSION }, 3, /successor/],
+    [old, { ...second, graph: { kind: "replace", steps: [] } } as SessionRecord, 3, /successor/],
+    [
+      hidden.state,
+      { kind: "tombstone", sessionId: SESSION, nodeIds: ["a"], picker: undefined },
+      3,
+      /not live/,
+    ],
     [state, { kind: "tombstone", sessionId: SESSION, nodeIds: ["x"], picker: undefined }, 3, /not live/],
     [
       emptySession(SESSION, 1),

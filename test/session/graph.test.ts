@@ -165,6 +165,19 @@ test("a message tree passes over other nodes and sorts by timestamp, roots too",
   assert.equal(root?.message.id, "root");
 });
 
+test("messages of one time keep their order, and events that are no conversations are no messages", () => {
+  const strange = ["text", null, 7, true, undefined, {}, { conversation: null }, { conversation: "text" }];
+  const nodes = [
+    ...strange.map((event, i) => ({ ...message(`s${i}`, ""), event }) as SessionNodeRecord),
+    ...Array.from({ length: 30 }, (_, i) => message(`m${i}`, "x")),
+  ];
+  const trees = messageTree(frozen(nodes));
+  assert.deepEqual(
+    ids(trees),
+    Array.from({ length: 30 }, (_, i) => `m${i}`),
+  );
+});
+
 test("long chains are walked once", () => {
   const nodes = Array.from({ length: 20_000 }, (_, i) =>
     i === 0 ? node("0") : node(String(i), String(i - 1)),

@@ -68,11 +68,14 @@ test("no change of the graph changes the ledger", () => {
 
 test("each counter overflows by its name, at the first entry that does", () => {
   for (const counter of COUNTERS) {
-    const most = entry("s", "m", { [counter]: Number.MAX_SAFE_INTEGER });
+    const none = { inputTokens: 0 };
+    const most = entry("s", "m", { ...none, [counter]: Number.MAX_SAFE_INTEGER });
     const overflow = { kind: "overflow", overflow: { source: "s", model: "m", counter } };
     assert.deepEqual(addUsage([most], [entry("s", "m", { [counter]: 1 })]), overflow);
     assert.deepEqual(addUsage([], [most, entry("t", "m"), entry("s", "m", { [counter]: 1 })]), overflow);
     assert.equal(sum([most], [entry("s", "n", { [counter]: 1 })]).length, 2);
+    const almost = entry("s", "m", { [counter]: Number.MAX_SAFE_INTEGER - 1 });
+    assert.deepEqual(sum([almost], [entry("s", "m", { [counter]: 1 })]), [most]);
   }
 });
 

@@ -5,7 +5,16 @@ import type { BlobRef } from "../../src/ids.ts";
 import { needs } from "../../src/session/plan.ts";
 import { prepareCommit } from "../../src/session/prepare.ts";
 import type { HydratedSessionCheckpoint, RuntimeCommit, TokenLedgerEntry } from "../../src/session/types.ts";
-import { append, commitOf, MAX_COMMIT_BYTES, node, refusal, SESSION, SessionBench } from "./session-bench.ts";
+import {
+  append,
+  commitOf,
+  MAX_COMMIT_BYTES,
+  message,
+  node,
+  refusal,
+  SESSION,
+  SessionBench,
+} from "./session-bench.ts";
 
 const MISSING = "f".repeat(64) as BlobRef;
 
@@ -155,6 +164,28 @@ test("a ref that names no blob, or one of another kind, is missing by its compon
   assert.deepEqual([kind.component, kind.ref], ["toolState", executionStateRef]);
   const manifestRef = bench.state.head?.checkpointRef as BlobRef;
   refusal("BLOB_MISSING", () => bench.commit(withCheckpoint({ executionStateRef: manifestRef })));
+});
+
+test("a record names the picker only where it changes", () => {
+  const bench = new SessionBench();
+  const pickers = [
+    commitOf(),
+    append([message("first", "hello")]),
+    append([node("a", "first")]),
+    append([message("answer", "hi", { role: "Assistant" })]),
+    append([message("second", "again")]),
+  ].map((commit) => {
+    bench.commit(commit);
+    const record = bench.records.at(-1);
+    return record?.kind === "commit" ? record.picker : assert.fail();
+  });
+  assert.deepEqual(pickers, [
+    undefined,
+    { firstUserMessage: "hello", userMessageCount: 1 },
+    undefined,
+    undefined,
+    { firstUserMessage: "hello", userMessageCount: 2 },
+  ]);
 });
 
 test("turn state and plugin revision are copied into the manifest", () => {

@@ -6,7 +6,16 @@ import { strict as assert } from "node:assert";
 import { test } from "node:test";
 import { isStoreError } from "../../src/errors.ts";
 import type { GraphPolicy, SessionNodeRecord } from "../../src/session/types.ts";
-import { append, commitOf, message, node, refusal, replaceFull, SessionBench } from "./session-bench.ts";
+import {
+  append,
+  commitOf,
+  message,
+  node,
+  prepare,
+  refusal,
+  replaceFull,
+  SessionBench,
+} from "./session-bench.ts";
 
 interface Naive {
   id: string;
@@ -237,6 +246,28 @@ test("a node whose parent or body changed is written anew", () => {
 test("a replacement revives a tombstoned node that it lists again, and drops the others", () => {
   assert.equal(factOf([a, b, c], [a, b, c], ["b"]), "0x3");
   assert.equal(factOf([a, b, c], [a, c], ["b"]), "0x1 2x1");
+});
+
+test("what else a commit writes counts against maxCommitBytes together with its changed nodes", () => {
+  const bench = new SessionBench();
+  bench.commit(append([message("m", "x".repeat(2000))]));
+  const usage = { inputTokens: 1, outputTokens: 0, cachedInputTokens: 0, reasoningTokens: 0 };
+  const commit = {
+    ...replaceFull([message("m", "y".repeat(2000))]),
+    usageDeltas: [{ source: "s".repeat(500), model: "m", usage }],
+  };
+  const { baseBytes } = prepare(commit);
+  assert.ok(baseBytes > 500);
+  // The body of the node is a little more than its text.
+  for (const [maxCommitBytes, isRefused] of [
+    [baseBytes + 2000, true],
+    [baseBytes + 2400, false],
+  ] as const) {
+    bench.maxCommitBytes = maxCommitBytes;
+    if (isRefused)
+      assert.equal(refusal("INVALID_COMMIT", () => bench.commit(commit)).path, "graph.graph.nodes");
+    else bench.commit(commit);
+  }
 });
 
 test("only the difference counts against maxCommitBytes", () => {

@@ -9,11 +9,20 @@ import { isStoreError } from "../../src/errors.ts";
 import { MAX_SMALL_PACKS, PAGE_BYTES } from "../../src/limits.ts";
 import { mark } from "../../src/snapshot/collect.ts";
 import { fold } from "../../src/snapshot/fold.ts";
-import { decodeHead, encodeHead } from "../../src/snapshot/head.ts";
+import {
+  decodeHead,
+  encodeHead,
+  nodeItem,
+  nodeItemSize,
+  receiptItem,
+  receiptItemSize,
+} from "../../src/snapshot/head.ts";
 import { looseBlocks } from "../../src/snapshot/loose-blocks.ts";
 import { headsPath, packPath } from "../../src/snapshot/manifest.ts";
+import { mergeHeads } from "../../src/snapshot/merge-heads.ts";
 import { withFaults } from "../../src/vfs/fault.ts";
 import { noise } from "../support/builders.ts";
+import { CountingVfs } from "../support/counting-vfs.ts";
 import { storedHead, writeHeads } from "./files.ts";
 import { append, corruptionOf, flipBit, node, observable, ROOT, SnapshotFixture, value } from "./fixture.ts";
 
@@ -76,18 +85,29 @@ test("a fold that would merge packs on a disk that fails ends as the disk does, 
   fixture.commit("b", { graph: append(node("new")) });
   const until = await fixture.roll();
   const faulty = withFaults(fixture.vfs);
-  faulty.inject({ operation: "write", errno: "ENOSPC", path: /\.pack\.tmp$/, times: "once" });
   const { manifest, receiptsKept } = fixture;
-  assert.throws(
-    () =>
-      fold(faulty, { root: ROOT, manifest, until, receiptsKept, compression: "none", packsLeftAlone: [] }),
-    (error) => isStoreError(error, "STORE_IO") && error.errno === "ENOSPC",
-  );
-  assert.equal(faulty.fired.length, 1);
-  assert.deepEqual(
-    fixture.vfs.list(`${ROOT}/blobs`).filter((name) => name.endsWith(".tmp")),
-    [],
-  );
+  const input = {
+    root: ROOT,
+    manifest,
+    until,
+    receiptsKept,
+    compression: "none",
+    packsLeftAlone: [],
+  } as const;
+  for (const path of [/\.pack\.tmp$/, /\.heads\.tmp$/]) {
+    faulty.heal();
+    const fired = faulty.fired.length;
+    faulty.inject({ operation: "write", errno: "ENOSPC", path, times: "once" });
+    assert.throws(
+      () => fold(faulty, input),
+      (error) => isStoreError(error, "STORE_IO") && error.errno === "ENOSPC",
+    );
+    assert.equal(faulty.fired.length, fired + 1);
+    for (const folder of ["blobs", "heads"]) {
+      const names = fixture.vfs.list(`${ROOT}/${folder}`);
+      assert.ok(!names.some((name) => name.endsWith(".tmp")), names.join());
+    }
+  }
 });
 
 test("a node that a replacement brings under its old id, with another body or other flags, is stored as it is now", async () => {
@@ -144,4 +164,46 @@ test("a stored head whose picker says `as before` has the picker of a new sessio
   const wire = unpack(encodeHead(storedHead("a", 1))) as unknown[];
   const { picker } = decodeHead("a", pack(wire.with(4, null)));
   assert.deepEqual(picker, { firstUserMessage: "", userMessageCount: 0 });
+});
+
+test("new heads are merged with older files of up to twice as many, and a merge of all leaves no file open", async () => {
+  for (const [older, files] of [
+    [2, 1],
+    [3, 2],
+  ] as const) {
+    const fixture = await SnapshotFixture.create();
+    for (let index = 0; index < older; index++) fixture.commit(`s${index}`);
+    await fixture.snapshot();
+    fixture.commit("new");
+    await fixture.snapshot();
+    assert.equal(fixture.manifest.heads.length, files, `one head on top of ${older}`);
+    const counting = new CountingVfs(fixture.vfs);
+    const { heads } = mergeHeads(counting, { root: ROOT, manifest: fixture.manifest });
+    assert.deepEqual(
+      heads.map(({ count }) => count),
+      [older + 1],
+    );
+    assert.deepEqual(counting.openPaths, []);
+  }
+});
+
+test("the size of an item, by which pages are filled, is close to its bytes", () => {
+  const entry = { ...node("n".repeat(200), "p".repeat(300)), body: noise(1000), hiddenAt: 0 };
+  const receipt = {
+    operationId: "o".repeat(200),
+    digest: noise(32),
+    headRevision: 7,
+    checkpointRef: value("any").ref,
+    manifest: noise(1000),
+  };
+  const root = nodeItem({ ...entry, parent: undefined }, false);
+  const child = nodeItem(entry, false);
+  for (const [item, size] of [
+    [root, nodeItemSize(root)],
+    [child, nodeItemSize(child)],
+    [receiptItem(receipt), receiptItemSize(receiptItem(receipt))],
+  ] as const) {
+    const { length } = pack(item);
+    assert.ok(Math.abs(size - length) <= 10, `${size} is said of ${length}`);
+  }
 });

@@ -86,6 +86,26 @@ test("a LINK that names an end behind the end of the file is refused, naming the
   }
 });
 
+test("a LINK that names an end where no frame ends is refused, the last frame in front of it being right", async () => {
+  const given = await chain();
+  relink(given, { end: given.link.end + 8 });
+  const { file, offset } = await refusal(given.log.open());
+  assert.deepEqual([file, offset], [segmentPathOf(given.sealed), given.link.end]);
+});
+
+test("a log that begins without a LINK begins with nothing in front of it", async () => {
+  for (const claimed of [{ lsn: 5 }, { crc: 5 }]) {
+    const log = await opened();
+    const { start } = log;
+    assert.ok(start);
+    await log.write(10);
+    log.kill();
+    log.start = { ...start, ...claimed };
+    const { file, offset } = await refusal(log.open());
+    assert.deepEqual([file, offset], [segmentPathOf(start.segment), SEGMENT_HEADER_BYTES]);
+  }
+});
+
 test("a LINK that says another LSN or checksum than its own frame is no LINK", async () => {
   const given = await chain();
   relink(given, {});

@@ -1,6 +1,7 @@
 /** Names, headers, LINK payloads and TAIL slots as bytes. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { crc32 } from "../../src/checksum.ts";
 import {
   decodeHeader,
   decodeLink,
@@ -53,6 +54,17 @@ describe("a segment's header", () => {
     }
     const largest = { ...HEADER, number: 2 ** 53 - 1, fileBytes: 1100 * 2 ** 20 };
     assert.deepEqual(decodeHeader(encodeHeader(largest)), { kind: "header", header: largest });
+  });
+  it("is of a newer version with another algorithm or any flag, and is told apart from damage", () => {
+    for (const [at, byte] of [
+      [12, 2],
+      [13, 1],
+    ] as const) {
+      const bytes = Buffer.from(encodeHeader(HEADER));
+      bytes.writeUInt8(byte, at);
+      bytes.writeUInt32LE(crc32(bytes.subarray(0, 4092)), 4092);
+      assert.deepEqual(decodeHeader(bytes), { kind: "newer", version: 1 });
+    }
   });
   it("is refused when cut short", () => {
     assert.equal(decodeHeader(encodeHeader(HEADER).subarray(0, 4095)).kind, "bad");

@@ -112,3 +112,33 @@ test("what stands behind a SEAL is not of the log, and a LINK stands at the fron
     [[seal, 3]],
   );
 });
+
+test("a segment in front of one whose header is gone ends where that one's LINK says, if its salt is known", async () => {
+  const { vfs, first, path, lastFrame } = await twoSegments();
+  const [one, two] = walkUsed(vfs);
+  assert.ok(one && two?.link);
+  const next = segmentPathOf(first + 1);
+  writeFile(vfs, next, readFile(vfs, next).fill(0, 0, 4096));
+  const bytes = readFile(vfs, path);
+  bytes.fill(0, lastFrame, lastFrame + 48 + 64);
+  writeFile(vfs, path, bytes);
+  const place = { vfs, directory: DIRECTORY, storeId: STORE_ID };
+  const holesOf = (salts: ReadonlyMap<number, bigint>): unknown =>
+    [...walkLog(place, salts)].find(({ number }) => number === first)?.holes.map(({ end }) => end);
+  assert.deepEqual(holesOf(new Map([[first + 1, two.salt]])), [two.link.end]);
+  // Without the salt nobody knows that anything stood there.
+  assert.deepEqual(holesOf(new Map()), []);
+});
+
+test("where a LINK is damaged, what is known of the segment in front of it counts: its last LSN", async () => {
+  const { vfs, first } = await twoSegments();
+  const path = segmentPathOf(first + 1);
+  const bytes = readFile(vfs, path);
+  bytes.fill(0xee, 4096 + 50, 4096 + 60);
+  writeFile(vfs, path, bytes);
+  const [, two] = walkUsed(vfs);
+  assert.deepEqual(
+    two?.holes.map(({ offset, before, behind }) => [offset, before, behind]),
+    [[4096, 2, 3]],
+  );
+});

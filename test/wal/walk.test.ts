@@ -143,19 +143,19 @@ test("a whole frame inside a damaged one, off its alignment, is not taken for a 
 
 test("a frame of an older LSN that verifies is a hole, and no bit explains it", () => {
   const offsets = writeFrames();
-  const [first = 0, , third = 0, fourth = 0, fifth = 0] = offsets;
-  const older = Buffer.alloc(FRAME_HEADER_BYTES + 24);
-  const file = place.vfs.open(PATH, "read");
-  file.read(older, first);
-  file.close();
-  assert.ok(fifth - fourth <= older.length, "it lies over the fourth frame");
-  overwrite(fourth, older);
-  const { holes } = walk();
-  assert.deepEqual(
-    holes.map(({ offset, before, flippedBit }) => [offset, before, flippedBit]),
-    [[fourth, 3, undefined]],
-  );
-  assert.ok(third < fourth);
+  const [, , , fourth = 0, fifth = 0] = offsets;
+  const older = imageOf(new Uint8Array(FRAME_HEADER_BYTES + 8));
+  assert.equal(fifth - fourth, older.bytes.length);
+  for (const lsn of [1, 3]) {
+    putFrame(older, 0, FrameType.data, lsn, noise(8));
+    stampFrame(older, 0, { durable: 0, previousCrc: 0, framesLeft: 0, saltCrc: saltSeed(SALT) });
+    overwrite(fourth, older.bytes);
+    const { holes } = walk();
+    assert.deepEqual(
+      holes.map(({ offset, before, behind, flippedBit }) => [offset, before, behind, flippedBit]),
+      [[fourth, 3, 5, undefined]],
+    );
+  }
 });
 
 test("a hole at the end reaches as far as its header claims, or no farther than a header", () => {
@@ -172,6 +172,32 @@ test("a hole at the end reaches as far as its header claims, or no farther than 
   file.truncate(fifth + 40);
   file.close();
   assert.equal(endOfHole(), fifth + 40);
+});
+
+test("a flipped bit of the last frame is named, also where it makes the frame claim to be shorter", () => {
+  const offsets = writeFrames();
+  const [, , , , fifth = 0] = offsets;
+  // Its length of 64 becomes 0.
+  flip(fifth + 4, 6);
+  const { holes } = walk();
+  assert.deepEqual(
+    holes.map(({ offset, end, flippedBit }) => [offset, end, flippedBit]),
+    [[fifth, fifth + FRAME_HEADER_BYTES, { offset: fifth + 4, bit: 6 }]],
+  );
+});
+
+test("of a header that is bad the salt is taken as far as the header is there", () => {
+  for (const [size, salt] of [
+    [4096, SALT],
+    [4095, 0n],
+  ] as const) {
+    writeFrames();
+    const file = place.vfs.open(PATH, "write");
+    file.truncate(size);
+    file.close();
+    const walked = walk();
+    assert.deepEqual([walked.header, walked.salt, walked.frames.length], [undefined, salt, 0]);
+  }
 });
 
 test("a segment whose header is damaged still gives its frames", () => {
@@ -201,8 +227,11 @@ function withLostSectors(vfs: Vfs, from: number, until: number): Vfs {
       const file = vfs.open(path, mode);
       return withMethods(file, {
         read(target, position) {
-          if (position < until && position + target.length > from)
+          if (position < until && position + target.length > from) {
+            // What a failed read leaves in the buffer means nothing.
+            target.fill(0xee);
             throw storeError("STORE_IO", { operation: "read", path, errno: "EIO" }, "the sector is lost");
+          }
           return file.read(target, position);
         },
       });
@@ -234,6 +263,15 @@ test("sectors that the disk does not give back cost the frames in them, and no o
     [[4096, 4]],
   );
   assert.ok(third < 4096 + 512);
+  assert.ok(segment.image.bytes.subarray(4096, 8192).every((byte) => byte === 0));
+});
+
+test("a last sector that the disk does not give back does not make the segment shorter", () => {
+  writeFrames();
+  const size = 64 * 1024;
+  const [segment] = [...walkLog({ ...place, vfs: withLostSectors(place.vfs, size - 1, size) })];
+  assert.ok(segment);
+  assert.deepEqual([segment.image.bytes.length, lsns(segment), segment.holes], [size, [1, 2, 3, 4, 5], []]);
 });
 
 test("a segment of a later version is named as such, and walked as far as its frames are known", () => {
