@@ -7,11 +7,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readStoreId } from "../../src/actors/directory.ts";
 import { chooseGeneration, openPublished } from "../../src/actors/generations.ts";
+import { type Clock, systemClock } from "../../src/clock.ts";
 import type { StoreEvent, StoreOptions } from "../../src/contract.ts";
 import { openStore } from "../../src/index.ts";
 import { runThrough } from "../../src/steps.ts";
 import { withFaults } from "../../src/vfs/fault.ts";
 import { MemoryVfs } from "../../src/vfs/memory.ts";
+import { meta } from "../support/builders.ts";
 import { CountingVfs } from "../support/counting-vfs.ts";
 import { refuses } from "../support/expect.ts";
 import { checkSession, Progress, sendNext } from "../support/history.ts";
@@ -78,6 +80,35 @@ test("a snapshot that was published and cannot be read poisons its store, and th
     );
     await again.close();
   }
+});
+
+test("a worker that is gone before it answers a publication poisons the store: nobody knows how far it came", async () => {
+  const memory = new MemoryVfs();
+  let isGone = false;
+  const clock: Clock = {
+    ...systemClock,
+    turn: (taker, turn) => {
+      if (taker === "worker" && isGone) throw new Error("the worker is gone");
+      systemClock.turn(taker, turn);
+    },
+  };
+  const store = await openStore("/store", { ...OPTIONS, vfs: memory, clock });
+  const progress = new Progress();
+  await sendNext(store, "root", progress);
+  memory.onOperation = ({ operation, path }) => {
+    if (operation === "rename" && path.startsWith("/store/manifest-")) isGone = true;
+  };
+  const error = await refuses(store.snapshot(), "INTERNAL");
+  assert.match(error.message, /the worker is gone/);
+  isGone = false;
+  memory.onOperation = undefined;
+  assert.equal(store.stats().state, "poisoned");
+  await refuses(store.snapshot(), "STORE_POISONED");
+  await refuses(store.session("root").saveSessionMeta(meta()), "STORE_POISONED");
+  await store.close().catch(() => undefined);
+  const again = await openStore("/store", { ...OPTIONS, vfs: memory });
+  await checkSession(again, "root", progress);
+  await again.close();
 });
 
 test("a view of a manifest just published is refused for a file that became unreadable, and not for one that was", async () => {

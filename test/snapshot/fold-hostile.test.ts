@@ -45,6 +45,30 @@ test("receipts that are made and forgotten in one fold leave no page behind", as
   assert.equal(pages.length, named.size, "every page of the pack is named by the head");
 });
 
+test("a page that two sessions write in one fold stays when one of them forgets it in the same fold", async () => {
+  const fixture = await SnapshotFixture.create({ receiptsKept: 1 });
+  const manifests = [1, 2, 3, 4].map((seed) => value(noise(PAGE_BYTES / 2 + 1000, seed)));
+  for (const [sessionId, count] of [
+    ["a", 2],
+    ["b", 4],
+  ] as const) {
+    for (const [index, { ref, bytes }] of manifests.slice(0, count).entries()) {
+      const operation = { id: `op-${index}`, digest: noise(32, index) };
+      fixture.commit(sessionId, { checkpointRef: ref, manifest: bytes, operation });
+    }
+  }
+  await fixture.snapshot();
+  const idsOf = (sessionId: string): string[] =>
+    fixture.read((view) => view.receipts(sessionId)).map(({ operationId }) => operationId);
+  assert.deepEqual(
+    [idsOf("a"), idsOf("b")],
+    [
+      ["op-0", "op-1"],
+      ["op-2", "op-3"],
+    ],
+  );
+});
+
 /** A session in as many small packs as are merged by the next fold. */
 async function manySmallPacks(): Promise<SnapshotFixture> {
   const fixture = await SnapshotFixture.create();

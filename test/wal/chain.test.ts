@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { withFaults } from "../../src/vfs/fault.ts";
 import type { Vfs } from "../../src/vfs/vfs.ts";
 import { readHead } from "../../src/wal/chain.ts";
 import { FrameType, imageOf, putFrame, saltSeed, stampFrame } from "../../src/wal/frame.ts";
@@ -168,4 +169,20 @@ test("a spare that a live owner takes away between the listing and the look is n
   assert.deepEqual(reader.scan(), [1]);
   // One look to see whether something moves, one listing of what is behind the last segment; no second attempt.
   assert.deepEqual([losing.lost, losing.listings], [1, 2]);
+});
+
+test("a walk that starts again beside a live owner hands out no record twice", async () => {
+  const log = await opened();
+  await log.write(100, 60);
+  await log.roll();
+  await log.write(40);
+  const { segment = 0 } = log.durable.get(3) ?? {};
+  const faulty = withFaults(log.vfs);
+  // Looked at for the fingerprint and for its LINK, and then read: behind the records of the sealed segment.
+  faulty.inject({ operation: "open", errno: "EIO", path: new RegExp(segmentPathOf(segment)), nth: 3 });
+  const losing = new LosingVfs(faulty, segmentPathOf(segment + 1));
+  const reader = log.on(losing);
+  reader.start = log.start;
+  assert.deepEqual(reader.scan(), [1, 2, 3]);
+  assert.deepEqual([faulty.fired.length, losing.lost], [1, 1]);
 });
