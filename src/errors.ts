@@ -22,6 +22,8 @@ export interface StoreErrorFields {
   BLOB_MISSING: { ref: string; component?: string; sessionId?: string };
   USAGE_OVERFLOW: { source: string; model: string; counter: string };
   UNSUPPORTED_READ_SCOPE: { scope: unknown };
+  REVISION_UNKNOWN: { asked: number; newest: number };
+  HISTORY_GONE: { asked: number; oldest: number };
   PARTIAL_GRAPH: { sessionId: string };
   STORE_LOCKED: { owner: { pid: number | undefined; host: string | undefined } };
   NOT_A_STORE: { path: string };
@@ -78,6 +80,14 @@ export const STORE_ERRORS: { readonly [Code in StoreErrorCode]: { retry: Retry; 
   },
   USAGE_OVERFLOW: { retry: "never", meaning: "A usage counter would exceed 2^53 - 1." },
   UNSUPPORTED_READ_SCOPE: { retry: "never", meaning: "The read scope is not one this store knows." },
+  REVISION_UNKNOWN: {
+    retry: "reload",
+    meaning: "The session was never at the revision that a copy is said to be of; load it in full.",
+  },
+  HISTORY_GONE: {
+    retry: "reload",
+    meaning: "What was removed since the copy's revision is not known any more; load it in full.",
+  },
   PARTIAL_GRAPH: { retry: "never", meaning: "A state loaded by active path cannot replace the full graph." },
   STORE_LOCKED: { retry: "same", meaning: "Another owner has the store open." },
   NOT_A_STORE: {

@@ -30,6 +30,7 @@ export {
 export {
   activePath,
   appendMessages,
+  applyChanges,
   branchTo,
   findNode,
   firstUserMessage,

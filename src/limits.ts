@@ -15,6 +15,11 @@ export const MAX_FIRST_USER_MESSAGE_CHARS = 1024;
 export const MAX_META_CHARS = 64 * KIB;
 /** Node ids one call may tombstone: with ids of 512 bytes its record stays below 52 MB. */
 export const MAX_TOMBSTONED_IDS = 100_000;
+/**
+ * Removed nodes a session remembers, so that copies of it can follow: with ids of 40 characters some 150 bytes each.
+ * A copy that lacks more of them is as well read anew.
+ */
+export const MAX_REMOVALS_KEPT = 4096;
 /** Bytes of one checkpoint component's encoding. */
 export const MAX_COMPONENT_BYTES = 256 * MIB;
 /** Bytes of blob data in one frame; larger values travel as several frames. */

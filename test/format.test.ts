@@ -11,7 +11,14 @@ import { crc32, sha256 } from "../src/checksum.ts";
 import { decodeValue, encodeCanonical, encodeValue, pack } from "../src/codec.ts";
 import { refFromBytes } from "../src/ids.ts";
 import { type CommitRecord, decodeRecord, encodeRecord, type LogRecord } from "../src/session/record.ts";
-import { decodeHead, encodeHead, nodeItem, receiptItem, type StoredHead } from "../src/snapshot/head.ts";
+import {
+  decodeHead,
+  encodeHead,
+  nodeItem,
+  receiptItem,
+  removalItem,
+  type StoredHead,
+} from "../src/snapshot/head.ts";
 import { HeadsFileReader, HeadsFileWriter } from "../src/snapshot/heads-file.ts";
 import { decodeManifest, encodeManifest, type Manifest } from "../src/snapshot/manifest.ts";
 import { compressValue, PackReader, PackWriter } from "../src/snapshot/pack.ts";
@@ -92,6 +99,8 @@ const HEAD: StoredHead = {
   hiddenCount: 0,
   nodes: [{ ref: refFromBytes(DIGEST), level: 0, items: 1, bytes: 300 }],
   receipts: [],
+  removals: [{ ref: refFromBytes(DIGEST), level: 0, items: 2, bytes: 20 }],
+  oldestCopy: 0,
 };
 const DELETED: StoredHead = {
   sessionId: "s",
@@ -105,6 +114,8 @@ const DELETED: StoredHead = {
   hiddenCount: 0,
   nodes: [],
   receipts: [],
+  removals: [],
+  oldestCopy: 0,
 };
 const MANIFEST: Manifest = {
   number: 42,
@@ -210,7 +221,8 @@ function examples(): Map<string, Uint8Array> {
     ["heads file", headsFile()],
     ["pack", packFile()],
     ["head", encodeHead(HEAD)],
-    ["page of nodes", pack([0, [nodeItem({ ...NODE, hiddenAt: 0 }, true)]])],
+    ["page of nodes", pack([0, [nodeItem({ ...NODE, revision: 1, hiddenAt: 0 }, true)]])],
+    ["page of removals", pack([0, [removalItem({ id: "n1", from: 1, to: 3 })]])],
     ["page of receipts", pack([0, [receiptItem(RECEIPT)]])],
     ["index page", pack([1, forestToWire(HEAD.nodes)])],
   ];

@@ -21,7 +21,7 @@ export function readSessionOf<Event = SessionEvent, Body = Json>(
 ): PersistedSessionRead<Event, Body> | undefined {
   const { head } = state;
   if (head === undefined || state.deleted) return undefined;
-  const { graph, graphIsPartial, nextOlderNodeId } = source.readFor(state.sessionId, () =>
+  const { graph, graphIsPartial, nextOlderNodeId, removedNodeIds } = source.readFor(state.sessionId, () =>
     readGraph(state, scope),
   );
   return {
@@ -35,6 +35,7 @@ export function readSessionOf<Event = SessionEvent, Body = Json>(
     checkpoint: source.hydrate(state.sessionId, head),
     tokenLedger: copyLedger(state.ledger),
     ...(nextOlderNodeId === undefined ? {} : { nextOlderNodeId }),
+    ...(removedNodeIds === undefined ? {} : { removedNodeIds }),
   };
 }
 

@@ -116,7 +116,9 @@ export class SessionCell {
   /** Estimate of the bytes of the state. */
   get bytes(): number {
     if (this.#planned === undefined) return EMPTY_BYTES;
-    return EMPTY_BYTES + this.#planned.nodes.bytes + this.#planned.receipts.bytes;
+    return (
+      EMPTY_BYTES + this.#planned.nodes.bytes + this.#planned.receipts.bytes + this.#planned.removals.bytes
+    );
   }
 
   /** Bytes of bodies that `shed` may free. */

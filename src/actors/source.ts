@@ -71,9 +71,12 @@ export class Source {
   load(sessionId: string): SessionState {
     const { receiptsKept, tail } = this.#parts;
     return this.readFor(sessionId, () => {
-      const olderReceipts = () => this.readFor(sessionId, () => this.view.receipts(sessionId));
-      let state =
-        this.view.loadState(sessionId, receiptsKept, olderReceipts) ?? emptySession(sessionId, receiptsKept);
+      const stored = this.view.loadState(sessionId, {
+        receiptsKept,
+        olderReceipts: () => this.readFor(sessionId, () => this.view.receipts(sessionId)),
+        olderRemovals: () => this.readFor(sessionId, () => this.view.removals(sessionId)),
+      });
+      let state = stored ?? emptySession(sessionId, receiptsKept);
       tail.forEachRecord(sessionId, (lsn, segment, offset) => {
         if (lsn <= state.lastLsn) return;
         state = this.#applyAt(sessionId, { lsn, segment, offset }, (record) => apply(state, record, lsn));

@@ -20,6 +20,7 @@ import {
   encodeHead,
   nodeItem,
   nodeItemSize,
+  oldestCopyOf,
   receiptItem,
   receiptItemSize,
   type StoredHead,
@@ -249,6 +250,9 @@ function headOf(
     hiddenCount,
     nodes: appendItems([], items, nodeItemSize, store),
     receipts: appendItems([], receipts.map(receiptItem), receiptItemSize, store),
+    removals: [],
+    // What was lost left no trace: a copy of what is saved here must be read anew.
+    oldestCopy: oldestCopyOf(head),
   };
 }
 
@@ -266,5 +270,7 @@ function deletionMarker(session: Extract<SavedSession, { kind: "deleted" }>): St
     hiddenCount: 0,
     nodes: [],
     receipts: [],
+    removals: [],
+    oldestCopy: 0,
   };
 }

@@ -17,6 +17,7 @@ import type {
   SessionRecord,
   TombstoneRecord,
 } from "./record.ts";
+import { RemovalLog } from "./removals.ts";
 import { type CheckpointRefs, isLive, liveEntries, ReceiptTable, type SessionState } from "./state.ts";
 import type { PersistedSessionConfig } from "./types.ts";
 
@@ -39,7 +40,7 @@ export function apply(state: SessionState, record: SessionRecord, lsn: Lsn): Ses
 }
 
 /** Nodes of a state: the table, and what of it belongs to the state. */
-type Nodes = Pick<SessionState, "nodes" | "length" | "hiddenCount">;
+type Nodes = Pick<SessionState, "nodes" | "length" | "hiddenCount" | "removalCount">;
 
 function applyCommit(state: SessionState, record: CommitRecord, lsn: Lsn): SessionState {
   const { revision, operation, checkpointRef, manifest } = record;
@@ -47,7 +48,7 @@ function applyCommit(state: SessionState, record: CommitRecord, lsn: Lsn): Sessi
   expect(revision === before + 1, `revision ${revision} does not follow ${before}`);
   const sum = addUsage(state.ledger, record.usage);
   if (sum.kind === "overflow") throw new Error("usage overflows");
-  const nodes = withGraph(state, record.graph);
+  const nodes = withGraph(state, record.graph, revision);
   const kept = nodes.nodes.keep(manifest);
   if (operation !== undefined) {
     const { id: operationId, digest } = operation;
@@ -72,6 +73,8 @@ function applyCommit(state: SessionState, record: CommitRecord, lsn: Lsn): Sessi
     length: nodes.length,
     hiddenCount: nodes.hiddenCount,
     receipts: state.receipts,
+    removals: state.removals,
+    removalCount: nodes.removalCount,
     ordinal: state.ordinal + 1,
     lastCommitLsn: lsn,
     lastLsn: lsn,
@@ -109,41 +112,67 @@ function configAfter(
   return isSame ? before : config;
 }
 
-function withGraph(state: SessionState, graph: GraphFact): Nodes {
+function withGraph(state: SessionState, graph: GraphFact, revision: number): Nodes {
   switch (graph.kind) {
     case "unchanged":
       return state;
     case "append":
-      return appended(state, graph.nodes);
+      return appended(state, graph.nodes, revision);
     case "replace":
-      return replaced(state, graph.steps);
+      return replaced(state, graph.steps, revision);
   }
 }
 
-function appended(state: SessionState, added: readonly NodeFact[]): Nodes {
-  const { nodes, hiddenCount } = state;
+function appended(state: SessionState, added: readonly NodeFact[], revision: number): Nodes {
+  const { nodes, hiddenCount, removalCount } = state;
   expectNewest(state);
-  for (const node of added) nodes.add(node);
-  return { nodes, length: nodes.entries.length, hiddenCount };
+  for (const node of added) nodes.add(node, revision);
+  return { nodes, length: nodes.entries.length, hiddenCount, removalCount };
 }
 
-function replaced(state: SessionState, steps: readonly ReplaceStep[]): Nodes {
+/**
+ * Live nodes at the front that are kept in their order stay where they are; all behind the first other one stand in a
+ * new place, and are gone from the old one.
+ */
+function replaced(state: SessionState, steps: readonly ReplaceStep[], revision: number): Nodes {
   expectNewest(state);
   const nodes = new NodeTable();
+  let staying = 0;
+  let isFront = true;
   for (const step of steps) {
     if (step.kind === "node") {
-      nodes.add(step.node);
+      nodes.add(step.node, revision);
+      isFront = false;
       continue;
     }
     for (let slot = step.start; slot < step.start + step.count; slot++) {
       const entry = state.nodes.entries[slot];
       if (entry === undefined) throw new Error(`slot ${slot} is unknown`);
       expect(!nodes.slots.has(entry.id), `node "${entry.id}" is kept twice`);
+      isFront &&= slot >= staying && isLive(state, slot);
       // A tombstoned node is live again, in this table; older states still see it hidden in theirs.
-      nodes.add(entry);
+      nodes.add(entry, isFront ? entry.revision : revision);
+      if (!isFront) continue;
+      removeLive(state, staying, slot);
+      staying = slot + 1;
     }
   }
-  return { nodes, length: nodes.entries.length, hiddenCount: 0 };
+  removeLive(state, staying, state.length);
+  return {
+    nodes,
+    length: nodes.entries.length,
+    hiddenCount: 0,
+    removalCount: state.removals.count,
+  };
+}
+
+/** Enters what stood live in the slots from `start` to before `end` as gone with the next revision. */
+function removeLive(state: SessionState, start: number, end: number): void {
+  for (let slot = start; slot < end; slot++) {
+    const entry = state.nodes.entries[slot];
+    if (entry === undefined || !isLive(state, slot)) continue;
+    state.removals.add({ id: entry.id, from: entry.revision, to: state.head?.revision ?? 0 });
+  }
 }
 
 function applyTombstone(state: SessionState, record: TombstoneRecord, lsn: Lsn): SessionState {
@@ -158,13 +187,18 @@ function applyTombstone(state: SessionState, record: TombstoneRecord, lsn: Lsn):
     }
     hidden.add(entry);
   }
-  for (const entry of hidden) entry.hiddenAt = ordinal;
+  const to = state.head?.revision ?? 0;
+  for (const entry of hidden) {
+    entry.hiddenAt = ordinal;
+    state.removals.add({ id: entry.id, from: entry.revision, to });
+  }
   const head = state.head && { ...state.head, nodeCount: state.head.nodeCount - hidden.size };
   return {
     ...state,
     head,
     picker: record.picker ?? state.picker,
     hiddenCount: state.hiddenCount + hidden.size,
+    removalCount: state.removals.count,
     ordinal,
     lastLsn: lsn,
   };
@@ -173,8 +207,8 @@ function applyTombstone(state: SessionState, record: TombstoneRecord, lsn: Lsn):
 function vacuumed(state: SessionState): Nodes {
   expectNewest(state);
   const nodes = new NodeTable();
-  for (const entry of liveEntries(state)) nodes.add(entry);
-  return { nodes, length: nodes.entries.length, hiddenCount: 0 };
+  for (const entry of liveEntries(state)) nodes.add(entry, entry.revision);
+  return { nodes, length: nodes.entries.length, hiddenCount: 0, removalCount: state.removalCount };
 }
 
 function deleted(state: SessionState, lsn: Lsn): SessionState {
@@ -189,6 +223,8 @@ function deleted(state: SessionState, lsn: Lsn): SessionState {
     length: 0,
     hiddenCount: 0,
     receipts: new ReceiptTable(0),
+    removals: new RemovalLog(),
+    removalCount: 0,
     ordinal: state.ordinal + 1,
     lastCommitLsn: state.lastCommitLsn,
     lastLsn: lsn,

@@ -70,6 +70,19 @@ function freeNodeId(messageId: string, taken: ReadonlySet<string>): string {
   return nodeId;
 }
 
+/**
+ * A copy of the full graph brought up to date by what `loadSession({ kind: "changesSince" })` answered. Of a copy of
+ * another revision than the one that was asked for it makes nonsense.
+ */
+export function applyChanges<Event = SessionEvent, Body = Json>(
+  graph: SessionGraph<Event, Body>,
+  changes: { graph: SessionGraph<Event, Body>; removedNodeIds?: readonly string[] },
+): SessionGraph<Event, Body> {
+  const removed = new Set(changes.removedNodeIds);
+  const kept = graph.nodes.filter((node) => !removed.has(node.nodeId));
+  return { ...changes.graph, nodes: [...kept, ...changes.graph.nodes] };
+}
+
 /** The graph with another leaf, or with none. */
 export function branchTo<Event = SessionEvent, Body = Json>(
   graph: SessionGraph<Event, Body>,

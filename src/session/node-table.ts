@@ -18,7 +18,7 @@ export const NODE_USER_MESSAGE = 1;
 export const LIVE = 0x7fff_ffff;
 
 /** Bytes of memory that an entry costs beside its id and its body, estimated. */
-const ENTRY_BYTES = 145;
+const ENTRY_BYTES = 153;
 
 export interface NodeEntry {
   readonly id: string;
@@ -27,14 +27,22 @@ export interface NodeEntry {
   readonly flags: number;
   /** `encodeValue` of the node without `nodeId` and `parentNodeId`. */
   readonly body: Uint8Array;
+  /**
+   * Revision since which the node stands here: a copy of an earlier one lacks it, or has it elsewhere. It never falls
+   * from one entry to the next. 0: stored before revisions were.
+   */
+  readonly revision: number;
   /** Number of the state (`ordinal`) from which on the node is tombstoned; LIVE while it is live. */
   hiddenAt: number;
 }
+
+export type NewNode = Omit<NodeEntry, "hiddenAt" | "revision">;
 
 class StoredEntry implements NodeEntry {
   readonly id: string;
   readonly parent: string | undefined;
   readonly flags: number;
+  readonly revision: number;
   hiddenAt: number;
   readonly #table: NodeTable;
   #chunk: Chunk;
@@ -42,8 +50,9 @@ class StoredEntry implements NodeEntry {
   readonly #length: number;
 
   constructor(
-    node: Omit<NodeEntry, "hiddenAt">,
+    node: NewNode,
     parent: string | undefined,
+    revision: number,
     hiddenAt: number,
     table: NodeTable,
     chunks: Chunks,
@@ -51,6 +60,7 @@ class StoredEntry implements NodeEntry {
     this.id = node.id;
     this.parent = parent;
     this.flags = node.flags;
+    this.revision = revision;
     this.hiddenAt = hiddenAt;
     this.#table = table;
     this.#at = chunks.put(node.body);
@@ -105,15 +115,20 @@ export class NodeTable {
     return this.#holds > 0 ? 0 : this.#bodies.fullBytes;
   }
 
-  /** Adds a copy of the node at the end. Throws if its id is taken; the table is then of no use any more. */
-  add(node: Omit<NodeEntry, "hiddenAt">, hiddenAt = LIVE): void {
+  /**
+   * Adds a copy of the node at the end. Throws if its id is taken; the table is then of no use any more. Two plain
+   * numbers, because every commit comes by here.
+   */
+  add(node: NewNode, revision = 0, hiddenAt = LIVE): void {
     const { id, parent } = node;
     const last = this.#stored.at(-1);
     // Nearly every node's parent is the one before it: its id is kept once, and looked up never.
     const followsLast = last !== undefined && parent === last.id;
     this.slots.set(id, this.#stored.length);
     if (this.slots.size === this.#stored.length) throw new Error(`node "${id}" exists already`);
-    this.#stored.push(new StoredEntry(node, followsLast ? last.id : parent, hiddenAt, this, this.#bodies));
+    this.#stored.push(
+      new StoredEntry(node, followsLast ? last.id : parent, revision, hiddenAt, this, this.#bodies),
+    );
     this.#bodies.last.end = this.#stored.length;
     if (this.missingParents.size > 0) this.missingParents.delete(id);
     if (parent !== undefined && !followsLast && !this.slots.has(parent)) this.missingParents.add(parent);

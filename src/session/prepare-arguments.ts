@@ -60,8 +60,9 @@ export function prepareNodeIds(value: unknown): string[] {
 /** Throws UNSUPPORTED_READ_SCOPE; INVALID_ARGUMENT for a leaf that cannot be an id, or a limit that is none. */
 export function prepareScope(value: unknown): SessionReadScope {
   if (value === undefined) return { kind: "fullGraph" };
-  const { kind, leafNodeId, limit } = readScope(value);
+  const { kind, leafNodeId, limit, headRevision } = readScope(value);
   if (kind === "fullGraph") return { kind };
+  if (kind === "changesSince") return { kind, headRevision: checkRevision(headRevision) };
   return {
     kind,
     ...(leafNodeId === undefined ? {} : { leafNodeId: shape.checkId(leafNodeId, "scope.leafNodeId") }),
@@ -73,6 +74,12 @@ export function prepareScope(value: unknown): SessionReadScope {
 function checkLimit(limit: unknown): number {
   if (Number.isSafeInteger(limit) && (limit as number) > 0) return limit as number;
   return shape.fail("scope.limit", `must be an integer from 1 to ${MAX_COUNTER}, not ${describe(limit)}`);
+}
+
+function checkRevision(revision: unknown): number {
+  if (Number.isSafeInteger(revision) && (revision as number) >= 0) return revision as number;
+  const problem = `must be an integer from 0 to ${MAX_COUNTER}, not ${describe(revision)}`;
+  return shape.fail("scope.headRevision", problem);
 }
 
 export interface PathOptions {
@@ -87,24 +94,36 @@ export function preparePath(value: unknown): PathOptions {
 }
 
 interface ReadScope {
-  readonly kind: "fullGraph" | "activePath";
+  readonly kind: SessionReadScope["kind"];
   readonly leafNodeId: unknown;
   readonly limit: unknown;
+  readonly headRevision: unknown;
 }
+
+/** What each kind of scope may name beside its kind. */
+const SCOPE_FIELDS: { readonly [Kind in SessionReadScope["kind"]]: readonly string[] } = {
+  fullGraph: [],
+  activePath: ["leafNodeId", "limit"],
+  changesSince: ["headRevision"],
+};
 
 function readScope(value: unknown): ReadScope {
   let cause: unknown;
   try {
-    const { kind, leafNodeId, limit } = shape.open(value, "scope", ["kind", "leafNodeId", "limit"]);
-    const isWhole = leafNodeId === undefined && limit === undefined;
-    if (kind === "activePath" || (kind === "fullGraph" && isWhole)) return { kind, leafNodeId, limit };
+    const fields = shape.open(value, "scope", ["kind", "leafNodeId", "limit", "headRevision"]);
+    const { kind, leafNodeId, limit, headRevision } = fields;
+    if (kind === "fullGraph" || kind === "activePath" || kind === "changesSince") {
+      const isForeign = (name: string) => fields[name] !== undefined && !SCOPE_FIELDS[kind].includes(name);
+      if (!["leafNodeId", "limit", "headRevision"].some(isForeign))
+        return { kind, leafNodeId, limit, headRevision };
+    }
   } catch (error) {
     cause = error;
   }
   throw storeError(
     "UNSUPPORTED_READ_SCOPE",
     { scope: value },
-    'the read scope must be { kind: "fullGraph" } or { kind: "activePath", leafNodeId?, limit? }',
+    'the read scope must be { kind: "fullGraph" }, { kind: "activePath", leafNodeId?, limit? } or { kind: "changesSince", headRevision }',
     cause,
   );
 }

@@ -1,5 +1,6 @@
 /** What reads of one state answer about its nodes. Every answer is decoded anew and aliases nothing. */
 import { decodeValue } from "../codec.ts";
+import { storeError } from "../errors.ts";
 import type { NodeEntry } from "./node-table.ts";
 import { liveEntries, liveEntry, type SessionState } from "./state.ts";
 import type { SessionGraph, SessionNodeRecord, SessionReadScope } from "./types.ts";
@@ -10,6 +11,8 @@ export interface GraphRead {
   readonly graphIsPartial: boolean;
   /** The newest node of the path that `limit` left out. */
   readonly nextOlderNodeId?: string;
+  /** What a copy must drop. */
+  readonly removedNodeIds?: string[];
 }
 
 export function readGraph(state: SessionState, scope: SessionReadScope): GraphRead {
@@ -18,10 +21,48 @@ export function readGraph(state: SessionState, scope: SessionReadScope): GraphRe
     for (const entry of liveEntries(state)) nodes.push(nodeFromEntry(entry));
     return { graph: graphOf(nodes, state.head?.leafNodeId), graphIsPartial: false };
   }
+  if (scope.kind === "changesSince") return changesSince(state, scope.headRevision);
   const leafNodeId = scope.leafNodeId ?? state.head?.leafNodeId;
   const { nodes, nextOlder } = newestOfPath(state, leafNodeId, scope.limit ?? Number.POSITIVE_INFINITY);
   const read = { graph: graphOf(nodes, leafNodeId), graphIsPartial: true };
   return nextOlder === undefined ? read : { ...read, nextOlderNodeId: nextOlder.id };
+}
+
+/**
+ * What makes of a copy of that revision a copy of this state: drop the removed, put the nodes behind the rest. A copy
+ * of nothing can always be brought up to date.
+ */
+function changesSince(state: SessionState, headRevision: number): GraphRead {
+  const newest = state.head?.revision ?? 0;
+  if (headRevision > newest) throw unknownRevision(state.sessionId, headRevision, newest);
+  const removed = headRevision === 0 ? { ids: [] } : state.removals.since(headRevision, state.removalCount);
+  if ("oldest" in removed) throw historyGone(state.sessionId, headRevision, removed.oldest);
+  let start = state.length;
+  while (start > 0 && (state.nodes.entries[start - 1]?.revision ?? 0) > headRevision) start--;
+  if (headRevision === 0) start = 0;
+  const nodes: SessionNodeRecord[] = [];
+  for (const entry of liveEntries(state, start)) nodes.push(nodeFromEntry(entry));
+  return {
+    graph: graphOf(nodes, state.head?.leafNodeId),
+    graphIsPartial: true,
+    removedNodeIds: removed.ids,
+  };
+}
+
+function unknownRevision(sessionId: string, asked: number, newest: number): Error {
+  return storeError(
+    "REVISION_UNKNOWN",
+    { asked, newest },
+    `session "${sessionId}" is at revision ${newest} and has never been at ${asked}: the copy is of another store, or of commits that are lost; load it in full`,
+  );
+}
+
+function historyGone(sessionId: string, asked: number, oldest: number): Error {
+  return storeError(
+    "HISTORY_GONE",
+    { asked, oldest },
+    `what session "${sessionId}" removed since revision ${asked} is not known any more, only since ${oldest}: load it in full`,
+  );
 }
 
 /** That live node, on or off the active path. */

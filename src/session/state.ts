@@ -8,6 +8,7 @@
  */
 import type { BlobRef, Lsn } from "../ids.ts";
 import { type NodeEntry, NodeTable } from "./node-table.ts";
+import { RemovalLog } from "./removals.ts";
 import type { PersistedSessionConfig, SessionMeta, TokenLedgerEntry } from "./types.ts";
 
 export interface HeadState {
@@ -129,6 +130,9 @@ export interface SessionState {
   /** Tombstoned entries among them. */
   readonly hiddenCount: number;
   readonly receipts: ReceiptTable;
+  readonly removals: RemovalLog;
+  /** Removals of `removals` that this state has seen. */
+  readonly removalCount: number;
   /** Counts the states of this session in memory; decides what `hiddenAt` means. */
   readonly ordinal: number;
   /** LSN of the last commit (not meta, tombstone …); orders listings. 0 = none. */
@@ -150,6 +154,8 @@ export function emptySession(sessionId: string, receiptsKept: number): SessionSt
     length: 0,
     hiddenCount: 0,
     receipts: new ReceiptTable(receiptsKept),
+    removals: new RemovalLog(),
+    removalCount: 0,
     ordinal: 0,
     lastCommitLsn: 0,
     lastLsn: 0,
@@ -172,9 +178,9 @@ export function liveEntry(state: SessionState, nodeId: string): NodeEntry | unde
   return slot !== undefined && isLive(state, slot) ? state.nodes.entries[slot] : undefined;
 }
 
-/** Live entries in insertion order. */
-export function* liveEntries(state: SessionState): Generator<NodeEntry> {
-  for (let slot = 0; slot < state.length; slot++) {
+/** Live entries in insertion order, from a slot on. */
+export function* liveEntries(state: SessionState, start = 0): Generator<NodeEntry> {
+  for (let slot = start; slot < state.length; slot++) {
     const entry = state.nodes.entries[slot];
     if (entry !== undefined && entry.hiddenAt > state.ordinal) yield entry;
   }

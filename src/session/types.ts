@@ -262,6 +262,11 @@ export interface PersistedSessionRead<Event = SessionEvent, Body = Json> {
   tokenLedger: TokenLedgerEntry[];
   /** Of a path that `limit` cut: its next older node. As `leafNodeId` of the next read it goes on there. */
   nextOlderNodeId?: string;
+  /**
+   * Of a read since a revision: nodes that a copy of that revision may have and must drop, in no order. Then the nodes
+   * of `graph` stand behind what is left.
+   */
+  removedNodeIds?: string[];
 }
 
 // --- operations ------------------------------------------------------------------------------------------
@@ -269,7 +274,9 @@ export interface PersistedSessionRead<Event = SessionEvent, Body = Json> {
 export type SessionReadScope =
   | { kind: "fullGraph" }
   /** `limit`: only the newest so many nodes of the path. */
-  | { kind: "activePath"; leafNodeId?: string; limit?: number };
+  | { kind: "activePath"; leafNodeId?: string; limit?: number }
+  /** What a copy of the full graph read at that revision lacks, and what it must drop; 0 = a copy of nothing. */
+  | { kind: "changesSince"; headRevision: number };
 
 /** The leaf is always explicit: absent means "no leaf", not "keep". */
 export type GraphCommitDelta<Event = SessionEvent, Body = Json> =

@@ -13,7 +13,7 @@ import type { Vfs } from "../vfs/vfs.ts";
 import { scanLog } from "../wal/log.ts";
 import { corruptFile } from "./block-file.ts";
 import { Problems } from "./check.ts";
-import { encodeHead, nodeItem } from "./head.ts";
+import { encodeHead, NO_OLDER, nodeItem } from "./head.ts";
 import { headsPath, type Manifest } from "./manifest.ts";
 import { SnapshotView } from "./view.ts";
 
@@ -73,18 +73,20 @@ function leadsTo(before: SnapshotView, records: readonly Placed[], after: Snapsh
     if (start === undefined || result === undefined) return start === result;
     return Buffer.compare(encodeHead(start), encodeHead(result)) === 0;
   }
-  let state = before.loadState(id, 0, () => []) ?? emptySession(id, 0);
+  let state = before.loadState(id, NO_OLDER) ?? emptySession(id, 0);
   for (const { lsn, record } of records) if (lsn > state.lastLsn) state = apply(state, record, lsn);
-  const found = after.loadState(id, 0, () => []);
+  const found = after.loadState(id, NO_OLDER);
   return found !== undefined && fingerprint(state) === fingerprint(found);
 }
 
-/** Everything a session is, receipts apart, as one hash. */
+const UNPAGED = { nodes: [], receipts: [], removals: [], oldestCopy: 0 };
+
+/** Everything a session is, receipts and removals apart, as one hash. */
 function fingerprint(state: SessionState): string {
   const { sessionId, deleted, head, meta, picker, ledger, lastCommitLsn, lastLsn, hiddenCount } = state;
   const stored = { sessionId, deleted, head, meta, picker, ledger, lastCommitLsn, lastLsn, hiddenCount };
   const items = state.nodes.entries
     .slice(0, state.length)
     .map((entry, slot) => nodeItem(entry, !isLive(state, slot)));
-  return sha256Hex(Buffer.concat([encodeHead({ ...stored, nodes: [], receipts: [] }), pack(items)]));
+  return sha256Hex(Buffer.concat([encodeHead({ ...stored, ...UNPAGED }), pack(items)]));
 }

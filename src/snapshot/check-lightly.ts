@@ -6,7 +6,7 @@ import type { VerifyProblem } from "../contract.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import { corruptFile } from "./block-file.ts";
 import { Problems } from "./check.ts";
-import type { StoredHead } from "./head.ts";
+import { pagedIn, type StoredHead } from "./head.ts";
 import { HeadsFileReader } from "./heads-file.ts";
 import { headsPath, packPath } from "./manifest.ts";
 import { PackReader } from "./pack.ts";
@@ -69,9 +69,10 @@ function checkNamed(vfs: Vfs, { root, manifest }: CheckInput, problems: Problems
   }
 }
 
-function refsOf({ head, nodes, receipts }: StoredHead) {
+function refsOf(stored: StoredHead) {
+  const { head } = stored;
   const { toolState, pluginSnapshot, executionState } = head?.refs ?? {};
-  const pages = [...nodes, ...receipts].map(({ ref }) => ref);
+  const pages = pagedIn(stored).map(({ ref }) => ref);
   return [head?.checkpointRef, toolState, pluginSnapshot, executionState, ...pages].filter(
     (ref) => ref !== undefined,
   );

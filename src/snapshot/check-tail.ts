@@ -11,6 +11,7 @@ import { decodeRecord, type SessionRecord } from "../session/record.ts";
 import { emptySession, type SessionState } from "../session/state.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import { scanLog } from "../wal/log.ts";
+import { NO_OLDER } from "./head.ts";
 import type { SnapshotView } from "./view.ts";
 
 interface Placed {
@@ -31,7 +32,7 @@ export function checkTail(vfs: Vfs, view: SnapshotView): VerifyProblem[] {
   for (const [sessionId, records] of tail.sessions) {
     let placed = records[0];
     try {
-      let state = view.loadState(sessionId, 0, () => []) ?? emptySession(sessionId, 0);
+      let state = view.loadState(sessionId, NO_OLDER) ?? emptySession(sessionId, 0);
       for (placed of records) if (placed.lsn > state.lastLsn) state = apply(state, placed.record, placed.lsn);
       for (const ref of refsOf(state)) {
         if (tail.blobs.has(ref) || view.blobInfo(ref) !== undefined) continue;

@@ -9,7 +9,7 @@ import type { Vfs } from "../vfs/vfs.ts";
 import { verifyLog } from "../wal/log.ts";
 import { checkTail } from "./check-tail.ts";
 import { damageOf } from "./file-slots.ts";
-import type { StoredHead } from "./head.ts";
+import { pagedIn, type StoredHead } from "./head.ts";
 import { HeadsFileReader } from "./heads-file.ts";
 import { headsPath, manifestPath, packPath, readManifest } from "./manifest.ts";
 import { PackReader } from "./pack.ts";
@@ -89,9 +89,9 @@ function openUnlessReported(
 }
 
 function checkHead(view: SnapshotView, stored: StoredHead): void {
-  const { sessionId, head, nodes, receipts } = stored;
+  const { sessionId, head, nodes } = stored;
   const store = { read: (ref: Parameters<SnapshotView["readNamed"]>[0]) => view.readNamed(ref, sessionId) };
-  for (const _page of pagesOf([...nodes, ...receipts], store));
+  for (const _page of pagesOf(pagedIn(stored), store));
   let items = 0;
   for (const _item of readItems(nodes, store)) items++;
   const expected = (head?.nodeCount ?? 0) + stored.hiddenCount;

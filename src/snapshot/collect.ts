@@ -14,7 +14,7 @@ import { GC_SLICE_BYTES } from "../limits.ts";
 import type { HeadState } from "../session/state.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import { corruptFile, understand } from "./block-file.ts";
-import type { StoredHead } from "./head.ts";
+import { pagedIn, type StoredHead } from "./head.ts";
 import type { HeadBytes, HeadsFileReader } from "./heads-file.ts";
 import { type FileEntry, packPath } from "./manifest.ts";
 import { mergeById } from "./merge-heads.ts";
@@ -84,9 +84,10 @@ function markCheckpoint(
   }
 }
 
-function markPages(view: SnapshotView, bits: MarkBits, { sessionId, nodes, receipts }: StoredHead): void {
+function markPages(view: SnapshotView, bits: MarkBits, stored: StoredHead): void {
+  const { sessionId } = stored;
   const store = { read: (ref: BlobRef) => view.readNamed(ref, sessionId) };
-  for (const page of pagesOf([...nodes, ...receipts], store)) {
+  for (const page of pagesOf(pagedIn(stored), store)) {
     if (!bits.mark(page.ref)) throw missing(view, page.ref, sessionId);
   }
 }

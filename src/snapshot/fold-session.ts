@@ -6,16 +6,23 @@
  */
 import { isStoreError } from "../errors.ts";
 import type { Lsn } from "../ids.ts";
+import { MAX_REMOVALS_KEPT } from "../limits.ts";
 import { apply } from "../session/apply.ts";
 import type { NodeEntry } from "../session/node-table.ts";
 import type { SessionRecord } from "../session/record.ts";
+import type { RemovalLog } from "../session/removals.ts";
 import { emptySession, isLive, type Receipt, type SessionState } from "../session/state.ts";
 import { corruptFile } from "./block-file.ts";
 import {
+  NO_OLDER,
   nodeItem,
   nodeItemSize,
+  pagedIn,
   receiptItem,
   receiptItemSize,
+  removalFromItem,
+  removalItem,
+  removalItemSize,
   type StoredHead,
   stateFromHead,
 } from "./head.ts";
@@ -26,6 +33,7 @@ import {
   type PageRef,
   type PageStore,
   pagesOf,
+  readItems,
   replaceItems,
 } from "./pages.ts";
 
@@ -54,10 +62,10 @@ export function foldSession(
     before === undefined
       ? emptySession(sessionId, receiptsKept)
       : stateFromHead(before, store, {
+          // Applying only adds receipts and removals; it looks none up.
+          ...NO_OLDER,
           receiptsKept,
           nodes: onlyAppends ? "none" : "all",
-          // Applying only adds receipts; it looks none up.
-          olderReceipts: () => [],
         });
   const stored = [...start.nodes.entries];
   const wasHidden = stored.map((_, slot) => !isLive(start, slot));
@@ -86,6 +94,7 @@ export function foldSession(
     hiddenCount: onlyAppends ? (before?.hiddenCount ?? 0) : state.hiddenCount,
     nodes,
     receipts: foldReceipts(before?.receipts ?? [], records, start.lastLsn, options),
+    ...foldRemovals(before?.removals ?? [], state.removals, store),
   };
 }
 
@@ -115,8 +124,7 @@ function applyPlaced(state: SessionState, { record, lsn, file, offset }: PlacedR
 
 /** Only the marker stays, for ever; pages and blobs die with the next gc. */
 function deletedHead(state: SessionState, before: StoredHead | undefined, store: PageStore): StoredHead {
-  for (const page of pagesOf([...(before?.nodes ?? []), ...(before?.receipts ?? [])], store))
-    store.drop(page);
+  if (before !== undefined) for (const page of pagesOf(pagedIn(before), store)) store.drop(page);
   return {
     sessionId: state.sessionId,
     deleted: true,
@@ -129,6 +137,8 @@ function deletedHead(state: SessionState, before: StoredHead | undefined, store:
     hiddenCount: 0,
     nodes: [],
     receipts: [],
+    removals: [],
+    oldestCopy: 0,
   };
 }
 
@@ -152,7 +162,8 @@ function unchangedPrefix(
     const entry = state.nodes.entries[slot];
     const old = stored[slot];
     if (entry === undefined || old === undefined || entry.id !== old.id || entry.parent !== old.parent) break;
-    if (entry.flags !== old.flags || Buffer.compare(entry.body, old.body) !== 0) break;
+    if (entry.revision !== old.revision || entry.flags !== old.flags) break;
+    if (Buffer.compare(entry.body, old.body) !== 0) break;
     if (isLive(state, slot) === wasHidden[slot]) break;
     slot++;
   }
@@ -185,4 +196,23 @@ function foldReceipts(
     pages.shift();
   }
   return pages;
+}
+
+/** New removals behind the old ones; whole pages are dropped from the front once there are enough behind them. */
+function foldRemovals(
+  forest: Forest,
+  { made, oldest }: RemovalLog,
+  store: PageStore,
+): Pick<StoredHead, "removals" | "oldestCopy"> {
+  const removals = appendItems(forest, made.map(removalItem), removalItemSize, store);
+  let oldestCopy = oldest;
+  for (let front = removals[0]; front !== undefined; front = removals[0]) {
+    if (countItems(removals) - front.items < MAX_REMOVALS_KEPT) break;
+    for (const item of readItems([front], store)) {
+      oldestCopy = Math.max(oldestCopy, removalFromItem(item).to + 1);
+    }
+    for (const page of pagesOf([front], store)) store.drop(page);
+    removals.shift();
+  }
+  return { removals, oldestCopy };
 }

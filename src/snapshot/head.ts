@@ -23,6 +23,7 @@ import {
   usageFromWire,
   usageToWire,
 } from "../session/record.ts";
+import { type Removal, RemovalLog, type StoredRemovals } from "../session/removals.ts";
 import {
   type HeadState,
   type PickerState,
@@ -47,9 +48,14 @@ export interface StoredHead {
   readonly hiddenCount: number;
   readonly nodes: Forest;
   readonly receipts: Forest;
+  readonly removals: Forest;
+  /** The oldest revision since which the removals are all there. */
+  readonly oldestCopy: number;
 }
 
-const LAYOUT = 1;
+const LAYOUT = 2;
+/** Written before removals were: nobody knows what a copy of its revision still shows. */
+const LAYOUT_WITHOUT_REMOVALS = 1;
 
 export function encodeHead(head: StoredHead): Uint8Array {
   return pack([
@@ -64,17 +70,22 @@ export function encodeHead(head: StoredHead): Uint8Array {
     head.hiddenCount,
     forestToWire(head.nodes),
     forestToWire(head.receipts),
+    forestToWire(head.removals),
+    head.oldestCopy,
   ]);
 }
 
 /** Throws a plain Error on anything else; the caller says where. */
 export function decodeHead(sessionId: string, bytes: Uint8Array): StoredHead {
   const wire = asArray(unpack(bytes), "head");
-  if (wire[0] !== LAYOUT) throw new Error(`unknown head layout ${String(wire[0])}`);
+  const [layout] = wire;
+  if (layout !== LAYOUT && layout !== LAYOUT_WITHOUT_REMOVALS)
+    throw new Error(`unknown head layout ${String(layout)}`);
+  const head = wire[2] === null ? undefined : headStateFromWire(wire[2]);
   return {
     sessionId,
     deleted: wire[1] === true,
-    head: wire[2] === null ? undefined : headStateFromWire(wire[2]),
+    head,
     meta: wire[3] === null ? undefined : metaFromWire(sessionId, wire[3]),
     picker: pickerFromWire(wire[4]) ?? { firstUserMessage: "", userMessageCount: 0 },
     ledger: asArray(wire[5], "ledger").map(usageFromWire),
@@ -83,7 +94,20 @@ export function decodeHead(sessionId: string, bytes: Uint8Array): StoredHead {
     hiddenCount: asNumber(wire[8], "hidden count"),
     nodes: forestFromWire(wire[9]),
     receipts: forestFromWire(wire[10]),
+    ...(layout === LAYOUT
+      ? { removals: forestFromWire(wire[11]), oldestCopy: asNumber(wire[12], "oldest copy") }
+      : { removals: [], oldestCopy: oldestCopyOf(head) }),
   };
+}
+
+/** Of a session whose removals so far are lost: a copy of the newest revision may show what was hidden in it. */
+export function oldestCopyOf(head: HeadState | undefined): number {
+  return head === undefined ? 0 : head.revision + 1;
+}
+
+/** Everything of a head that lies in pages. */
+export function pagedIn({ nodes, receipts, removals }: StoredHead): Forest {
+  return [...nodes, ...receipts, ...removals];
 }
 
 function headStateToWire(head: HeadState): unknown[] {
@@ -119,8 +143,11 @@ function headStateFromWire(value: unknown): HeadState {
 const HIDDEN = 128;
 
 export function nodeItem(entry: NodeEntry, isHidden: boolean): unknown[] {
-  const { id, parent, body } = entry;
-  return nodeToWire({ id, parent, flags: isHidden ? entry.flags | HIDDEN : entry.flags, body });
+  const { id, parent, body, revision } = entry;
+  return [
+    ...nodeToWire({ id, parent, flags: isHidden ? entry.flags | HIDDEN : entry.flags, body }),
+    revision,
+  ];
 }
 export function nodeItemSize(item: unknown): number {
   const [id, parent, , body] = item as [string, string | null, number, Uint8Array];
@@ -129,11 +156,36 @@ export function nodeItemSize(item: unknown): number {
 export function entryFromItem(item: unknown): NodeEntry {
   const node = nodeFromWire(item);
   const isHidden = (node.flags & HIDDEN) !== 0;
-  return { ...node, flags: node.flags & ~HIDDEN, hiddenAt: isHidden ? 0 : LIVE };
+  const [, , , , revision = 0] = item as readonly unknown[];
+  return {
+    ...node,
+    flags: node.flags & ~HIDDEN,
+    revision: asNumber(revision, "revision of a node"),
+    hiddenAt: isHidden ? 0 : LIVE,
+  };
 }
 function addItem(nodes: NodeTable, item: unknown): void {
   const entry = entryFromItem(item);
-  nodes.add(entry, entry.hiddenAt);
+  const before = nodes.entries.at(-1)?.revision ?? 0;
+  if (entry.revision < before)
+    throw new Error(`node "${entry.id}" is of revision ${entry.revision}, behind one of ${before}`);
+  nodes.add(entry, entry.revision, entry.hiddenAt);
+}
+
+export function removalItem({ id, from, to }: Removal): unknown[] {
+  return [id, from, to];
+}
+export function removalItemSize(item: unknown): number {
+  const [id] = item as [string, number, number];
+  return id.length + 8;
+}
+export function removalFromItem(item: unknown): Removal {
+  const wire = asArray(item, "removal");
+  return {
+    id: asText(wire[0], "node id"),
+    from: asNumber(wire[1], "first revision"),
+    to: asNumber(wire[2], "last revision"),
+  };
 }
 
 export function receiptItem(receipt: Receipt): unknown[] {
@@ -166,7 +218,16 @@ export interface HeadLoadOptions {
   readonly nodes: "all" | "none";
   /** Answers the stored receipts when one is first looked up; the snapshot may be another by then. */
   readonly olderReceipts: () => readonly Receipt[];
+  /** The same for removals. */
+  readonly olderRemovals: () => StoredRemovals;
 }
+
+/** For work that looks up neither. */
+export const NO_OLDER: Omit<HeadLoadOptions, "nodes"> = {
+  receiptsKept: 0,
+  olderReceipts: () => [],
+  olderRemovals: () => ({ oldest: 0, removals: [] }),
+};
 
 /** The head as a state. */
 export function stateFromHead(
@@ -191,13 +252,25 @@ export function stateFromHead(
       options.receiptsKept,
       receipts.length === 0 ? undefined : options.olderReceipts,
     ),
+    removals: new RemovalLog(stored.oldestCopy, storedRemovals(stored, options)),
+    removalCount: 0,
     ordinal: 0,
     lastCommitLsn,
     lastLsn,
   };
 }
 
+function storedRemovals({ head, removals }: StoredHead, { olderRemovals }: HeadLoadOptions) {
+  if (removals.length === 0) return undefined;
+  return { revision: head?.revision ?? 0, read: olderRemovals };
+}
+
 /** The stored receipts, oldest first. */
 export function readReceipts(stored: StoredHead, store: Pick<PageStore, "read">): Receipt[] {
   return [...readItems(stored.receipts, store)].map(receiptFromItem);
+}
+
+export function readRemovals(stored: StoredHead, store: Pick<PageStore, "read">): StoredRemovals {
+  const removals = [...readItems(stored.removals, store)].map(removalFromItem);
+  return { oldest: stored.oldestCopy, removals };
 }

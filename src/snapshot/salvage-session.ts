@@ -15,7 +15,7 @@ import { apply } from "../session/apply.ts";
 import { NodeTable } from "../session/node-table.ts";
 import type { SessionRecord } from "../session/record.ts";
 import { emptySession, liveEntry, type Receipt, ReceiptTable, type SessionState } from "../session/state.ts";
-import { entryFromItem, receiptFromItem, type StoredHead, stateFromHead } from "./head.ts";
+import { entryFromItem, NO_OLDER, receiptFromItem, type StoredHead, stateFromHead } from "./head.ts";
 import { childrenOf, countItems, type Forest, type PageRef, readItems } from "./pages.ts";
 
 /** Where a session may begin. */
@@ -171,11 +171,11 @@ function begin(sessionId: string, stored: StoredHead | undefined, values: ValueR
     }
     const entry = entryFromItem(item);
     if (entry.hiddenAt === 0) hiddenCount++;
-    nodes.add(entry, entry.hiddenAt);
+    nodes.add(entry, entry.revision, entry.hiddenAt);
   }
   const found = [...itemsThatAreThere(stored.receipts, values)];
   const receipts = found.filter((item) => item !== LOST).map(receiptFromItem);
-  const bare = stateFromHead(stored, NO_PAGES, { receiptsKept: 0, nodes: "none", olderReceipts: () => [] });
+  const bare = stateFromHead(stored, NO_PAGES, { ...NO_OLDER, nodes: "none" });
   const length = nodes.entries.length;
   const head = bare.head && { ...bare.head, nodeCount: length - hiddenCount };
   const state = { ...bare, head, nodes, length, hiddenCount, receipts: new ReceiptTable(0) };

@@ -11,6 +11,7 @@
 import { assert } from "../assert.ts";
 import { isStoreError, type StoreErrorOf, storeError } from "../errors.ts";
 import { type BlobRef, refToBytes } from "../ids.ts";
+import type { StoredRemovals } from "../session/removals.ts";
 import type { Receipt, SessionState } from "../session/state.ts";
 import { runThrough, type Steps } from "../steps.ts";
 import type { Vfs } from "../vfs/vfs.ts";
@@ -24,7 +25,7 @@ import {
   type UnreadableFile,
   unshare,
 } from "./file-slots.ts";
-import { readReceipts, type StoredHead, stateFromHead } from "./head.ts";
+import { type HeadLoadOptions, readReceipts, readRemovals, type StoredHead, stateFromHead } from "./head.ts";
 import { compareListKeys, HeadsFileReader, type ListKey } from "./heads-file.ts";
 import { headsPath, type Manifest, packPath } from "./manifest.ts";
 import { type PackEntry, type PackKind, PackReader } from "./pack.ts";
@@ -132,25 +133,26 @@ export class SnapshotView {
   }
 
   /**
-   * The session with all its nodes. `olderReceipts` answers its stored receipts when one is first looked up:
-   * it must ask the newest view then, because a gc may have removed the pages this one names.
+   * The session with all its nodes. The options answer its stored receipts and removals when they are first
+   * asked for: from the newest view then, because a gc may have removed the pages this one names.
    */
-  loadState(
-    sessionId: string,
-    receiptsKept: number,
-    olderReceipts: () => readonly Receipt[],
-  ): SessionState | undefined {
+  loadState(sessionId: string, options: Omit<HeadLoadOptions, "nodes">): SessionState | undefined {
     const stored = this.head(sessionId);
     if (stored === undefined) return undefined;
-    return this.#withPages(sessionId, (store) =>
-      stateFromHead(stored, store, { receiptsKept, nodes: "all", olderReceipts }),
-    );
+    return this.#withPages(sessionId, (store) => stateFromHead(stored, store, { ...options, nodes: "all" }));
   }
 
   /** The stored receipts of a session, oldest first. */
   receipts(sessionId: string): Receipt[] {
     const stored = this.head(sessionId);
     return stored === undefined ? [] : this.#withPages(sessionId, (store) => readReceipts(stored, store));
+  }
+
+  /** The stored removals of a session. */
+  removals(sessionId: string): StoredRemovals {
+    const stored = this.head(sessionId);
+    if (stored === undefined) return { oldest: 0, removals: [] };
+    return this.#withPages(sessionId, (store) => readRemovals(stored, store));
   }
 
   #withPages<Value>(sessionId: string, work: (store: Pick<PageStore, "read">) => Value): Value {

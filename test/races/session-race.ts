@@ -17,6 +17,7 @@ import type { RuntimePersistence, Store, StoreOptions } from "../../src/contract
 import { isStoreError } from "../../src/errors.ts";
 import { openStore } from "../../src/index.ts";
 import type { PersistedSessionRead, RuntimeCommit, RuntimeCommitResult } from "../../src/session/types.ts";
+import { NO_OLDER } from "../../src/snapshot/head.ts";
 import { ModelSession, type Outcome, shown } from "../../src/testing/conformance/model.ts";
 import { MemoryVfs } from "../../src/vfs/memory.ts";
 import { OpenCalls } from "./call.ts";
@@ -164,7 +165,7 @@ export class Race {
     const { model } = this.racers[id];
     const { view } = chooseGeneration(this.vfs, ROOT, readStoreId(this.vfs, ROOT));
     try {
-      const revision = view.loadState(id, 0, () => [])?.head?.revision ?? 0;
+      const revision = view.loadState(id, NO_OLDER)?.head?.revision ?? 0;
       const least = model.states[floor]?.revision ?? 0;
       if (!model.now.deleted)
         assert.ok(revision >= least, `the snapshot has ${id} at ${revision} of ${least}`);

@@ -29,6 +29,8 @@ export function storedHead(
     hiddenCount: 0,
     nodes: [],
     receipts: [],
+    removals: [],
+    oldestCopy: 0,
     ...fields,
   };
 }

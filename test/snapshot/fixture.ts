@@ -291,7 +291,13 @@ export class SnapshotFixture {
 
   load(sessionId: string): SessionState | undefined {
     return this.read((view) => {
-      const state = view.loadState(sessionId, this.receiptsKept, () => view.receipts(sessionId));
+      // Read now, while the view is open.
+      const removals = view.removals(sessionId);
+      const state = view.loadState(sessionId, {
+        receiptsKept: this.receiptsKept,
+        olderReceipts: () => view.receipts(sessionId),
+        olderRemovals: () => removals,
+      });
       // Receipts are read lazily: have it done while the view is open.
       state?.receipts.find("no such operation");
       return state;

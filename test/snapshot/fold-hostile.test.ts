@@ -212,7 +212,7 @@ test("new heads are merged with older files of up to twice as many, and a merge 
 });
 
 test("the size of an item, by which pages are filled, is close to its bytes", () => {
-  const entry = { ...node("n".repeat(200), "p".repeat(300)), body: noise(1000), hiddenAt: 0 };
+  const entry = { ...node("n".repeat(200), "p".repeat(300)), body: noise(1000), revision: 1, hiddenAt: 0 };
   const receipt = {
     operationId: "o".repeat(200),
     digest: noise(32),

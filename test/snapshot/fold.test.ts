@@ -8,7 +8,7 @@ import fc from "fast-check";
 import { isStoreError } from "../../src/errors.ts";
 import { apply } from "../../src/session/apply.ts";
 import type { SessionRecord } from "../../src/session/record.ts";
-import { isUsed, type SessionState } from "../../src/session/state.ts";
+import { isUsed, liveEntries, type SessionState } from "../../src/session/state.ts";
 import { checkSnapshot } from "../../src/snapshot/check.ts";
 import { fold } from "../../src/snapshot/fold.ts";
 import { mergeHeads } from "../../src/snapshot/merge-heads.ts";
@@ -35,6 +35,9 @@ const OPERATIONS = Array.from({ length: 7 }, (_, index) => `operation-${index}`)
 function checkSame(loaded: SessionState | undefined, direct: SessionState): void {
   assert.ok(loaded !== undefined);
   assert.deepEqual(observable(loaded), observable(direct));
+  for (let revision = 1; revision <= (direct.head?.revision ?? 0); revision++) {
+    assert.deepEqual(changesSince(loaded, revision), changesSince(direct, revision), `since ${revision}`);
+  }
   for (const operation of OPERATIONS) {
     const found = loaded.receipts.find(operation);
     const expected = direct.receipts.find(operation);
@@ -48,6 +51,12 @@ function checkSame(loaded: SessionState | undefined, direct: SessionState): void
       operation,
     );
   }
+}
+
+function changesSince(state: SessionState, revision: number): unknown {
+  const found = state.removals.since(revision, state.removalCount);
+  const removed = "ids" in found ? found.ids.toSorted() : found;
+  return { removed, sent: [...liveEntries(state)].filter((entry) => entry.revision > revision) };
 }
 
 /** How many records come before each fold, and a seed for what they are. */

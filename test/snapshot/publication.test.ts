@@ -9,6 +9,7 @@ import { type TestContext, test } from "node:test";
 import { isStoreError } from "../../src/errors.ts";
 import { checkSnapshot } from "../../src/snapshot/check.ts";
 import { fold } from "../../src/snapshot/fold.ts";
+import { NO_OLDER } from "../../src/snapshot/head.ts";
 import { type Manifest, manifestNumber, manifestPath, readManifest } from "../../src/snapshot/manifest.ts";
 import { publish } from "../../src/snapshot/publish.ts";
 import type { FoldInput, PublishOutput } from "../../src/snapshot/tasks.ts";
@@ -90,7 +91,9 @@ class Bench {
     assert.ok(generation === 0 || generation === 1, `manifest ${manifest.number} counts`);
     const view = SnapshotView.open(vfs, ROOT, manifest);
     try {
-      const found = SESSIONS.map((id) => view.loadState(id, 1000, () => view.receipts(id)));
+      const found = SESSIONS.map((id) =>
+        view.loadState(id, { ...NO_OLDER, receiptsKept: 1000, olderReceipts: () => view.receipts(id) }),
+      );
       assert.deepEqual(
         found.map((state) => state && observable(state)),
         this.states[generation],

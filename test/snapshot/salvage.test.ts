@@ -153,7 +153,9 @@ class Pages implements ValueReader {
     return { ref, level, items, bytes: bytes.length };
   }
   leaf(...ids: string[]): PageRef {
-    const items = ids.map((id) => nodeItem({ ...node(id), hiddenAt: 0 }, id.startsWith("hidden")));
+    const items = ids.map((id) =>
+      nodeItem({ ...node(id), revision: 1, hiddenAt: 0 }, id.startsWith("hidden")),
+    );
     return this.put(0, items, items.length);
   }
   index(...pages: PageRef[]): PageRef {

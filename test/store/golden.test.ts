@@ -13,7 +13,7 @@ import { isStoreError } from "../../src/errors.ts";
 import { openStore, openStoreReadOnly } from "../../src/index.ts";
 import type { MemoryVfs } from "../../src/vfs/memory.ts";
 import { readWhole, type Vfs } from "../../src/vfs/vfs.ts";
-import { commit } from "../support/builders.ts";
+import { append, commit, messageNode } from "../support/builders.ts";
 import { refuses } from "../support/expect.ts";
 import {
   firstCommit,
@@ -116,6 +116,25 @@ for (const name of GOLDEN_STORES) {
     await reopened.close();
   });
 }
+
+test("changes since a revision whose removals an old head does not tell are gone, later ones are known", async () => {
+  const vfs = unpackGolden("folded", ROOT);
+  const store = await openStore(ROOT, { ...GOLDEN_OPTIONS, vfs });
+  const hidden = store.session("hidden");
+  const since = (headRevision: number) => hidden.loadSession({ kind: "changesSince", headRevision });
+  await refuses(since(1), "HISTORY_GONE", { asked: 1, oldest: 2 });
+  assert.deepEqual((await since(0))?.graph, (await hidden.loadSession())?.graph);
+  await hidden.commitRuntimeState(commit({ sessionId: "hidden", graph: append([messageNode("d")], "d") }));
+  await hidden.commitRuntimeState(commit({ sessionId: "hidden", graph: append([messageNode("e")], "e") }));
+  await store.snapshot();
+  await store.close();
+  const reopened = await openStore(ROOT, { ...GOLDEN_OPTIONS, vfs });
+  const again = (headRevision: number) =>
+    reopened.session("hidden").loadSession({ kind: "changesSince", headRevision });
+  assert.deepEqual((await again(2))?.graph, { nodes: [messageNode("e")], leafNodeId: "e" });
+  await refuses(again(1), "HISTORY_GONE", { asked: 1, oldest: 2 });
+  await reopened.close();
+});
 
 test("a ref is the SHA-256 of canonical bytes that docs/format.md lets one write by hand", () => {
   const { session } = contents.sessions.odd ?? {};

@@ -3,6 +3,7 @@
  * `conformance("my store", factory, capabilities)` declares the tests; see `suite.ts` for the two arguments.
  */
 import { argumentLaws } from "./arguments.ts";
+import { changeLaws } from "./changes.ts";
 import { checkpointLaws } from "./checkpoint.ts";
 import { commitLaws } from "./commit.ts";
 import { concurrencyLaws } from "./concurrency.ts";
@@ -26,6 +27,7 @@ import { tombstoneLaws } from "./tombstone.ts";
 const AREAS = {
   load: loadLaws,
   reads: readLaws,
+  changes: changeLaws,
   commit: commitLaws,
   graph: graphLaws,
   checkpoint: checkpointLaws,

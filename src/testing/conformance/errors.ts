@@ -20,6 +20,8 @@ const RETRY = {
   BLOB_MISSING: "reload",
   USAGE_OVERFLOW: "never",
   UNSUPPORTED_READ_SCOPE: "never",
+  REVISION_UNKNOWN: "reload",
+  HISTORY_GONE: "reload",
   PARTIAL_GRAPH: "never",
   STORE_LOCKED: "same",
   NOT_A_STORE: "never",

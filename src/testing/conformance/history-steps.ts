@@ -48,7 +48,9 @@ export const arbitraryStep = fc.oneof(
     arbitrary: fc.record({
       kind: fc.constant("read" as const),
       session,
-      path: fc.constantFrom("whole" as const, "active" as const),
+      path: fc.constantFrom("whole" as const, "active" as const, "changes" as const),
+      /** Picks the state of which a copy is brought up to date. */
+      pick: fc.nat(30),
     }),
   },
   {

@@ -6,7 +6,12 @@
  * 1. `states` holds every state the session ever had, oldest first; a read must equal one of them.
  */
 import type { StoreErrorCode } from "../../errors.ts";
-import type { RuntimeCommit, SessionNodeRecord, TokenLedgerEntry } from "../../session/types.ts";
+import type {
+  PersistedSessionRead,
+  RuntimeCommit,
+  SessionNodeRecord,
+  TokenLedgerEntry,
+} from "../../session/types.ts";
 
 interface ModelNode {
   readonly id: string;
@@ -133,6 +138,18 @@ export function shown(state: ModelState, path: "whole" | "active"): unknown {
     leaf: state.leaf,
     tool: state.tool,
     ledger: [...state.ledger].filter(([, total]) => total > 0),
+  };
+}
+
+/** What a read showed, in the same terms. */
+export function summary(found: PersistedSessionRead | undefined) {
+  if (found === undefined) return undefined;
+  return {
+    revision: found.headRevision,
+    nodes: found.graph.nodes.map((node) => [node.nodeId, node.parentNodeId]),
+    leaf: found.graph.leafNodeId,
+    tool: found.checkpoint.toolState?.generation,
+    ledger: found.tokenLedger.map((entry) => [entry.model, entry.usage.inputTokens]),
   };
 }
 

@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { isStoreError } from "../../errors.ts";
-import type { GraphCommitDelta, PersistedSessionRead, RuntimeCommit } from "../../session/types.ts";
+import type { GraphCommitDelta, RuntimeCommit } from "../../session/types.ts";
 import {
   append,
   checkpoint,
@@ -22,7 +22,7 @@ import {
 } from "./builders.ts";
 import { listed } from "./expect.ts";
 import { arbitraryStep, type CommitStep, SESSIONS, type Step } from "./history-steps.ts";
-import { ModelSession, type Outcome, shown } from "./model.ts";
+import { ModelSession, type Outcome, shown, summary } from "./model.ts";
 import type { Fixture } from "./suite.ts";
 
 const DEFAULT_SEED = 20_260_102;
@@ -110,7 +110,9 @@ class History {
           this.#fixture.store.deleteSession(step.session),
         );
       case "read":
-        return this.#read(step.session, step.path);
+        return step.path === "changes"
+          ? this.#readChanges(step.session, step.pick)
+          : this.#read(step.session, step.path);
       case "snapshot":
         return this.#later(this.#fixture.store.snapshot());
       case "gc":
@@ -198,14 +200,42 @@ class History {
       this.#handle(sessionId)
         .loadSession(scope)
         .then((found) => {
-          const seen = JSON.stringify(summary(found));
-          const at = model.states.findIndex(
-            (state, index) => index >= floor && JSON.stringify(shown(state, path)) === seen,
-          );
-          assert.notEqual(at, -1, `${sessionId} showed ${seen}, which is no state since ${floor}`);
-          model.floor = Math.max(model.floor, at);
+          this.#expectState(sessionId, { floor, path, seen: summary(found) });
         }),
     );
+  }
+
+  /** The changes since a state that was acknowledged, put to a copy of it, are a whole read. */
+  #readChanges(sessionId: string, pick: number): void {
+    const model = this.#model(sessionId);
+    const { floor } = model;
+    const copied = model.states[pick % (floor + 1)];
+    assert.ok(copied !== undefined);
+    const copy = copied.nodes.filter((node) => !node.hidden).map((node) => [node.id, node.parent]);
+    this.#later(
+      this.#handle(sessionId)
+        .loadSession({ kind: "changesSince", headRevision: copied.revision })
+        .then((found) => {
+          const changes = summary(found);
+          const removed = new Set(found?.removedNodeIds);
+          const kept = copy.filter(([id]) => !removed.has(id ?? ""));
+          const seen = changes && { ...changes, nodes: [...kept, ...changes.nodes] };
+          this.#expectState(sessionId, { floor, path: "whole", seen });
+        }),
+    );
+  }
+
+  #expectState(
+    sessionId: string,
+    { floor, path, seen }: { floor: number; path: "whole" | "active"; seen: unknown },
+  ): void {
+    const model = this.#model(sessionId);
+    const text = JSON.stringify(seen);
+    const at = model.states.findIndex(
+      (state, index) => index >= floor && JSON.stringify(shown(state, path)) === text,
+    );
+    assert.notEqual(at, -1, `${sessionId} showed ${text}, which is no state since ${floor}`);
+    model.floor = Math.max(model.floor, at);
   }
 
   /** A walk through the list that close overtakes ends with STORE_CLOSED: nobody knows when it would end. */
@@ -260,15 +290,4 @@ class History {
     assert.ok(value !== undefined);
     return value;
   }
-}
-
-function summary(found: PersistedSessionRead | undefined): unknown {
-  if (found === undefined) return undefined;
-  return {
-    revision: found.headRevision,
-    nodes: found.graph.nodes.map((node) => [node.nodeId, node.parentNodeId]),
-    leaf: found.graph.leafNodeId,
-    tool: found.checkpoint.toolState?.generation,
-    ledger: found.tokenLedger.map((entry) => [entry.model, entry.usage.inputTokens]),
-  };
 }

@@ -64,7 +64,8 @@ export type WriteCall =
 export type ReadCall =
   | {
       readonly kind: "load";
-      readonly scope: "fullGraph" | "activePath";
+      /** Of the changes since a revision only what they bring is judged, not what was left out. */
+      readonly scope: "fullGraph" | "activePath" | "changesSince";
       readonly leaf: string | undefined;
       readonly limit?: number;
       readonly view?: number;

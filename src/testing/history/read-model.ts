@@ -54,9 +54,11 @@ function differenceOfSession(
   const leaf = call.scope === "activePath" ? (call.leaf ?? state.graph.leaf) : state.graph.leaf;
   if (seen.leaf !== leaf) return `leaf ${seen.leaf} instead of ${leaf}`;
   const all = call.scope === "activePath" ? livePath(state.graph, leaf) : liveNodes(state.graph);
-  const left = Math.max(all.length - (call.limit ?? all.length), 0);
+  // Changes are the newest nodes; how many they must be, only who holds the copy can say.
+  const limit = call.scope === "changesSince" ? seen.nodes.length : call.limit;
+  const left = Math.max(all.length - (limit ?? all.length), 0);
   const nodes = all.slice(left);
-  const nextOlder = all[left - 1]?.id;
+  const nextOlder = call.scope === "activePath" ? all[left - 1]?.id : undefined;
   if (seen.nextOlder !== nextOlder) return `next older node ${seen.nextOlder} instead of ${nextOlder}`;
   return (
     differenceOfComponents(state, seen, book) ??
