@@ -16,7 +16,7 @@ import type { BlobRef } from "../../src/ids.ts";
 import { openStore } from "../../src/index.ts";
 import type { HydratedSessionCheckpoint } from "../../src/session/types.ts";
 import { MemoryVfs } from "../../src/vfs/memory.ts";
-import { checkpoint, commit, noise } from "../support/builders.ts";
+import { checkpoint, commit, noise, toolState } from "../support/builders.ts";
 import { read } from "../support/expect.ts";
 import { Call, callsOf, OpenCalls } from "./call.ts";
 import { anyOrder, runs, ScheduledClock, settle, takeAllTurns } from "./scheduled.ts";
@@ -28,7 +28,12 @@ const HOLDERS = ["a", "b"] as const;
 const VALUES = [0, 1, 2, 3, 4] as const;
 type Held = (typeof VALUES)[number] | undefined;
 
-const bytesOf = (value: number): Uint8Array => noise(300, value + 1);
+/** Every second value is a tool state, the others execution states: a collection must know both. */
+const isTool = (value: number): boolean => value % 2 === 1;
+const fieldsOf = (value: Held): Partial<HydratedSessionCheckpoint> => {
+  if (value === undefined) return {};
+  return isTool(value) ? { toolState: toolState(value) } : { executionState: noise(300, value + 1) };
+};
 
 class GcRace {
   readonly scheduler: fc.Scheduler;
@@ -52,10 +57,11 @@ class GcRace {
     const clock = new ScheduledClock(this.scheduler);
     this.#store = await settle(this.scheduler, openStore(ROOT, { ...OPTIONS, vfs: this.vfs, clock }));
     for (const value of VALUES) {
-      const sent = this.#commit("a", { executionState: bytesOf(value) });
+      const sent = this.#commit("a", fieldsOf(value));
       const { manifest } = await settle(this.scheduler, sent);
-      assert.ok(manifest.executionStateRef !== undefined);
-      this.#refs.push(manifest.executionStateRef);
+      const ref = isTool(value) ? manifest.toolStateRef : manifest.executionStateRef;
+      assert.ok(ref !== undefined);
+      this.#refs.push(ref);
     }
     await settle(this.scheduler, this.#commit("a", {}));
     await settle(this.scheduler, this.store.snapshot());
@@ -71,14 +77,14 @@ class GcRace {
   hold(sessionId: string, value: Held): void {
     this.#held.set(sessionId, value);
     if (value !== undefined) this.#name(value);
-    this.#calls.add(this.#commit(sessionId, value === undefined ? {} : { executionState: bytesOf(value) }));
+    this.#calls.add(this.#commit(sessionId, fieldsOf(value)));
   }
 
   carry(value: (typeof VALUES)[number]): void {
     const isHeld = [...this.#held.values()].includes(value);
     this.#name(value);
     const sessionId = `carrier-${this.#carriers++}`;
-    const checked = this.#commit(sessionId, { executionStateRef: this.#refOf(value) }).then(
+    const checked = this.#commit(sessionId, this.#carried(value)).then(
       () => {
         this.#held.set(sessionId, value);
         // Once more: a collection called before this answer did not know that it would hold.
@@ -100,7 +106,7 @@ class GcRace {
     const checked = this.store.gc().then(async () => {
       const gone = dead.filter((value) => named[value] === this.#named[value]);
       const probes = gone.map((value) =>
-        this.#commit(`probe-${value}`, { executionStateRef: this.#refOf(value) }).then(
+        this.#commit(`probe-${value}`, this.#carried(value)).then(
           () => assert.fail(`value ${value} is dead, and still there after the gc`),
           (error: unknown) => assert.ok(isStoreError(error, "BLOB_MISSING"), String(error)),
         ),
@@ -132,17 +138,18 @@ class GcRace {
   async #holdsEverything(store: Store): Promise<void> {
     for (const [sessionId, held] of this.#held) {
       const { checkpoint: found } = await read(store.session(sessionId));
-      assert.deepEqual(found.executionState, held === undefined ? undefined : bytesOf(held), sessionId);
+      const { toolState: tool, executionState: execution } = fieldsOf(held);
+      assert.deepEqual([found.toolState, found.executionState], [tool, execution], sessionId);
     }
   }
 
-  /** Blobs that the heads name: checkpoint manifests, and the one component that is used here. */
+  /** Blobs that the heads name: checkpoint manifests, and the two components that are used here. */
   async #reachable(): Promise<number> {
     const refs = new Set<string>();
     for (const sessionId of this.#held.keys()) {
       const { checkpointRef, checkpoint: found } = await read(this.store.session(sessionId));
-      refs.add(checkpointRef);
-      if (found.executionStateRef !== undefined) refs.add(found.executionStateRef);
+      for (const ref of [checkpointRef, found.toolStateRef, found.executionStateRef])
+        if (ref !== undefined) refs.add(ref);
     }
     return refs.size;
   }
@@ -157,10 +164,10 @@ class GcRace {
     this.#named[value] = (this.#named[value] ?? 0) + 1;
   }
 
-  #refOf(value: number): BlobRef {
+  #carried(value: number): Partial<HydratedSessionCheckpoint> {
     const ref = this.#refs[value];
     assert.ok(ref !== undefined);
-    return ref;
+    return isTool(value) ? { toolStateRef: ref } : { executionStateRef: ref };
   }
 }
 

@@ -25,9 +25,9 @@ export const PLANTED: readonly Planted[] = [
     technique: "kill",
     break: {
       file: "src/actors/log-writer.ts",
-      find: "this.#settlements.push({ lsn: write.lsn, settle: write.settle });",
-      replace: `if (write.blobs.length === 0) queueMicrotask(() => write.settle(undefined));
-      else this.#settlements.push({ lsn: write.lsn, settle: write.settle });`,
+      find: "this.#settlements.push(write);",
+      replace: `if (blobs.length === 0) queueMicrotask(() => write.settle(undefined));
+      else this.#settlements.push(write);`,
     },
     rounds: 100,
   },

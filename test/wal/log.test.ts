@@ -186,6 +186,20 @@ describe("sync policy interval", () => {
     await crashed.open();
     crashed.check([1]);
   });
+  it("syncs what is older than the interval while new writes keep coming", async () => {
+    // Were the interval counted from the newest write, a log that is never idle would never be synced.
+    let now = 0;
+    const clock = { now: () => now, wall: () => 0, setTimeout: () => 0, clearTimeout: () => undefined };
+    const vfs = new MemoryVfs();
+    const log = await opened({ vfs, sync: "interval", clock });
+    for (let lsn = 1; lsn <= 10; lsn += 1) {
+      now = 40 * lsn;
+      await log.write(100);
+      const crashed = log.on(vfs.crashKeepingNothing());
+      await crashed.open();
+      crashed.check([...log.durable.keys()].filter((written) => 40 * written <= now - 100));
+    }
+  });
 });
 
 describe("reading", () => {
@@ -213,6 +227,24 @@ describe("reading", () => {
       assert.deepEqual(log.scan(), [...log.durable.keys()]);
       await log.settle();
     }
+  });
+
+  it("at any operation of a live writer finds nothing that a power cut could take", async () => {
+    const vfs = new MemoryVfs();
+    const log = await opened({ vfs });
+    const looks: { seen: number[]; left: MemoryVfs }[] = [];
+    vfs.onOperation = () => looks.push({ seen: log.scan(), left: vfs.crashKeepingNothing() });
+    await log.write(500, 9000);
+    await log.write(10);
+    await log.roll();
+    await log.write(100, 100);
+    vfs.onOperation = undefined;
+    for (const { seen, left } of looks) {
+      const crashed = log.on(left);
+      await crashed.open();
+      crashed.check(seen);
+    }
+    assert.deepEqual(looks.at(-1)?.seen.slice(0, 3), [1, 2, 3]);
   });
 });
 
