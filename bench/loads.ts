@@ -1,6 +1,7 @@
 /**
  * How fast are loads? A session of 100 to 100,000 nodes of 1 KB of which a tenth is the active path: the full
- * graph and the active path, from a session in memory, and the full graph first thing after opening. Beside
+ * graph, the active path and its newest 100 nodes, and the head alone, from a session in memory; and the full graph,
+ * and the newest 100 nodes, first thing after opening. Beside
  * reading and parsing a JSONL file that holds the same nodes, and selecting them from SQLite.
  */
 import { readFileSync, writeFileSync } from "node:fs";
@@ -14,6 +15,8 @@ import { pick, sized } from "./support/sizes.ts";
 import { DURABILITY, expectEqual } from "./support/subject.ts";
 
 const ID = sessionOf(0);
+/** Nodes a host shows first. */
+const NEWEST = 100;
 
 export const loads: Bench = {
   name: "loads",
@@ -78,10 +81,30 @@ async function measureLoads(run: BenchRun, count: number, sqlite: Sqlite | undef
     for (let turn = 0; turn < repeats; turn += 1) expectEqual("nodes loaded", await load(), expected);
     return { figures: { millis: (performance.now() - started) / repeats } };
   };
+  /** What takes a fraction of a millisecond, whatever the session's length. */
+  const timedOften = async (expected: number, load: () => Promise<number>) => {
+    const times = pick(run, 200, 2);
+    const started = performance.now();
+    for (let turn = 0; turn < times; turn += 1) expectEqual("nodes loaded", await load(), expected);
+    return { figures: { millis: (performance.now() - started) / times } };
+  };
+  const newest = Math.min(NEWEST, path);
+  const loadNewest = async (): Promise<number> => {
+    const read = await store.session(ID).loadSession({ kind: "activePath", limit: NEWEST });
+    expectEqual("leaf", read?.graph.nodes.at(-1)?.nodeId, leafNodeId);
+    return read?.graph.nodes.length ?? 0;
+  };
   const loadFull = async (): Promise<number> => {
     const read = await store.session(ID).loadSession();
     expectEqual("leaf", read?.graph.leafNodeId, leafNodeId);
     return read?.graph.nodes.length ?? 0;
+  };
+  const afterOpening = async (expected: number, load: () => Promise<number>) => {
+    await store.close();
+    store = await openStore(directory, { ...sized(run), snapshot: false, gc: false });
+    const started = performance.now();
+    expectEqual("nodes loaded", await load(), expected);
+    return { figures: { millis: performance.now() - started } };
   };
   const point = { at: `${count.toLocaleString("en")} nodes`, x: count, durability: DURABILITY.power };
   const cases: Case[] = [
@@ -110,13 +133,23 @@ async function measureLoads(run: BenchRun, count: number, sqlite: Sqlite | undef
     {
       ...point,
       subject: "varve, full graph after opening",
-      measure: async () => {
-        await store.close();
-        store = await openStore(directory, { ...sized(run), snapshot: false, gc: false });
-        const started = performance.now();
-        expectEqual("nodes loaded", await loadFull(), count);
-        return { figures: { millis: performance.now() - started } };
-      },
+      measure: () => afterOpening(count, loadFull),
+    },
+    {
+      ...point,
+      subject: `varve, newest ${NEWEST} of the path`,
+      measure: () => timedOften(newest, loadNewest),
+    },
+    {
+      ...point,
+      subject: `varve, newest ${NEWEST} after opening`,
+      measure: () => afterOpening(newest, loadNewest),
+    },
+    {
+      ...point,
+      subject: "varve, head meta",
+      measure: () =>
+        timedOften(count, async () => (await store.session(ID).loadSessionHeadMeta())?.graphNodeCount ?? 0),
     },
   ];
   if (select !== undefined) {

@@ -144,6 +144,11 @@ test("show tells a session's head, nodes, checkpoint, ledger and meta, for readi
     fromJson<{ graph: { nodes: { nodeId: string }[] } }>(full.stdout).graph.nodes.map(({ nodeId }) => nodeId),
     ["n1", "n2", "n3"],
   );
+  const newest = await invoke("show", directory, "alpha", "--limit", "1");
+  assert.match(newest.stdout, /^\* n3 .*\n\nolder: --leaf "n2"\n$/m);
+  assert.doesNotMatch(newest.stdout, /^ {2}n2/m);
+  const older = await invoke("show", directory, "alpha", "--limit", "1", "--leaf", "n1");
+  assert.match(older.stdout, /alpha says 1\n$/);
   const node = await invoke("show", directory, "alpha", "--node", "n2", "--json");
   assert.equal(fromJson<{ parentNodeId: string }>(node.stdout).parentNodeId, "n1");
   const ledger = await invoke("show", directory, "alpha", "--ledger");
@@ -315,6 +320,9 @@ test("bad arguments are one line and exit 64, no store is exit 66", async (t) =>
     ["ls", "a", "--limit", "x"],
     ["show", "a"],
     ["show", "a", "b", "--full", "--meta"],
+    ["show", "a", "b", "--full", "--limit", "1"],
+    ["show", "a", "b", "--meta", "--leaf", "n1"],
+    ["show", "a", "b", "--limit", "0"],
     ["log", "a", "--type", "x"],
     ["log", "a", "--from", "1", "--from", "2"],
     ["verify", "--fast", "a"],

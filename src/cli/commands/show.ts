@@ -1,8 +1,10 @@
 /** `varve show`: one session of a store, for reading or as JSON. Live or closed; writes nothing. */
 import type { ReadOnlyStore, SessionReader } from "../../contract.ts";
+import { MAX_COUNTER } from "../../limits.ts";
 import { openStoreReadOnly } from "../../read-only.ts";
 import { toJson } from "../../session/json.ts";
-import { readArguments } from "../arguments.ts";
+import type { SessionReadScope } from "../../session/types.ts";
+import { parseCount, readArguments } from "../arguments.ts";
 import { type Command, CommandError, EXIT, UsageError } from "../command.ts";
 import type { Output } from "../output.ts";
 import { painter } from "../text.ts";
@@ -22,6 +24,8 @@ Shows one session: its head, then its active path, one line a node.
 Reads a live or closed store without its lock and writes nothing.
 
   --path          head and active path (default)
+  --limit N       of the path only its newest N nodes; says from where to go on
+  --leaf ID       the path of that node instead of the head's
   --full          head and all live nodes, in insertion order
   --node ID       that node, whole, on or off the active path
   --checkpoint    turn state, tool state, plugins, execution state
@@ -52,6 +56,8 @@ export const showCommand: Command = {
       positionals: ["DIR", "SESSION"],
       options: {
         path: { type: "boolean" },
+        limit: { type: "string" },
+        leaf: { type: "string" },
         full: { type: "boolean" },
         node: { type: "string" },
         checkpoint: { type: "boolean" },
@@ -62,6 +68,8 @@ export const showCommand: Command = {
     });
     const asked = WHAT.filter((name) => values[name] !== undefined);
     if (asked.length > 1) throw new UsageError(`--${asked.join(" and --")} do not go together`);
+    const what = asked[0] ?? "path";
+    const scope = scopeOf(what, values);
     const [directory = "", sessionId = ""] = positionals;
     const store = await openStoreReadOnly(directory);
     try {
@@ -69,12 +77,27 @@ export const showCommand: Command = {
       const show = { reader, out, json: values.json === true, color };
       if (values.node !== undefined) return await showNode(show, values.node);
       if (values.meta === true) return await showMeta(show);
-      return await showHead(show, asked[0] ?? "path");
+      return await showHead(show, { what, scope });
     } finally {
       await store.close();
     }
   },
 };
+
+function scopeOf(
+  what: (typeof WHAT)[number],
+  { limit, leaf }: { readonly limit?: string; readonly leaf?: string },
+): SessionReadScope {
+  const given = limit === undefined ? "leaf" : "limit";
+  if (what !== "path" && (limit ?? leaf) !== undefined)
+    throw new UsageError(`--${given} is of a path and does not go with --${what}`);
+  if (what === "full") return { kind: "fullGraph" };
+  return {
+    kind: "activePath",
+    ...(leaf === undefined ? {} : { leafNodeId: leaf }),
+    ...(limit === undefined ? {} : { limit: parseCount("limit", limit, 1, MAX_COUNTER) }),
+  };
+}
 
 function readerOf(store: ReadOnlyStore, sessionId: string): SessionReader {
   try {
@@ -99,8 +122,11 @@ async function showMeta({ reader, out, json }: Show): Promise<number> {
   return EXIT.ok;
 }
 
-async function showHead({ reader, out, json, color }: Show, what: (typeof WHAT)[number]): Promise<number> {
-  const read = await reader.loadSession({ kind: what === "full" ? "fullGraph" : "activePath" });
+async function showHead(
+  { reader, out, json, color }: Show,
+  { what, scope }: { readonly what: (typeof WHAT)[number]; readonly scope: SessionReadScope },
+): Promise<number> {
+  const read = await reader.loadSession(scope);
   if (read === undefined) {
     const meta = await reader.loadSessionMeta();
     return missing(
@@ -127,6 +153,8 @@ async function showHead({ reader, out, json, color }: Show, what: (typeof WHAT)[
       `${nodeLine(node, { paint, withParent: what === "full", leaf: read.graph.leafNodeId })}\n`,
     );
   }
+  if (read.nextOlderNodeId !== undefined)
+    await out.write(`\nolder: --leaf ${quoted(read.nextOlderNodeId)}\n`);
   return EXIT.ok;
 }
 
