@@ -101,6 +101,7 @@ export interface VerifyReport {
 
 export type SyncPolicy = "always" | "interval" | "never";
 
+/** Read from memory at each call: no disk is asked, and nothing is walked through but the few files of a snapshot. */
 export interface StoreStats {
   readonly sync: SyncPolicy;
   /** What a power loss may take: "nothing", or in words. */
@@ -113,6 +114,8 @@ export interface StoreStats {
     readonly lastLsn: number;
     readonly durableLsn: number;
     readonly queuedBytes: number;
+    /** Frames appended that are not durable yet: the depth of the queue. */
+    readonly queuedFrames: number;
     /** Since opening: frames appended, their bytes, batches written, file syncs on the log. */
     readonly frames: number;
     readonly bytes: number;
@@ -124,10 +127,14 @@ export interface StoreStats {
   };
   /** Accepted commits since opening. */
   readonly commits: number;
+  /** Of them, for one sync of the log, rolls and snapshots included; 0 before the first sync. */
+  readonly commitsPerSync: number;
   readonly snapshot: {
     readonly manifest: number;
     readonly headsFiles: number;
     readonly headsBytes: number;
+    /** Heads in them: of live and deleted sessions, and those that a newer file supersedes until files are merged. */
+    readonly heads: number;
     readonly packs: number;
     readonly packBytes: number;
     /** Estimate of dead bytes in packs; exact right after a gc. */
@@ -136,6 +143,9 @@ export interface StoreStats {
     readonly count: number;
     readonly automatic: number;
     readonly failed: number;
+    readonly isRunning: boolean;
+    /** The last that was published since opening. */
+    readonly last?: LastJob<SnapshotReason>;
   };
   readonly gc: {
     readonly count: number;
@@ -143,7 +153,21 @@ export interface StoreStats {
     readonly deletedBlobs: number;
     readonly freedBytes: number;
     readonly failed: number;
+    readonly isRunning: boolean;
+    /** The last that ended well since opening. */
+    readonly last?: LastJob<GcReason>;
   };
+}
+
+export type SnapshotReason = "call" | "logBytes" | "interval" | "close" | "gc";
+export type GcReason = "call" | "garbage";
+
+/** How the last job of a kind went. */
+export interface LastJob<Reason> {
+  readonly reason: Reason;
+  /** Wall clock, milliseconds since the Unix epoch. */
+  readonly endedAt: number;
+  readonly durationMs: number;
 }
 
 export type StoreEvent =
@@ -152,7 +176,7 @@ export type StoreEvent =
   | {
       readonly type: "snapshot";
       readonly manifest: number;
-      readonly reason: "call" | "logBytes" | "interval" | "close" | "gc";
+      readonly reason: SnapshotReason;
       readonly sessions: number;
       readonly foldedBytes: number;
       readonly durationMs: number;
@@ -160,7 +184,7 @@ export type StoreEvent =
   | { readonly type: "snapshotFailed"; readonly error: StoreError }
   | {
       readonly type: "gc";
-      readonly reason: "call" | "garbage";
+      readonly reason: GcReason;
       readonly report: GcReport;
       readonly freedBytes: number;
       readonly durationMs: number;

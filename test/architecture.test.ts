@@ -46,8 +46,8 @@ const PACKAGES: Readonly<Record<string, RegExp>> = {
 /** Where the real file system enters: the disk, and the command line (floor 5), which reads hosts' files. */
 const FILE_SYSTEM = /^(vfs\/disk(-[a-z-]+)?\.ts|cli\/.*)$/;
 
-/** Where users enter: the package's two doors and the command. */
-const DOORS = new Set(["index.ts", "testing/index.ts", "cli/main.ts"]);
+/** Where users enter: the package's three doors and the command. */
+const DOORS = new Set(["index.ts", "opentelemetry.ts", "testing/index.ts", "cli/main.ts"]);
 
 const MAX_LINES = 300;
 /** Files that are longer for a reason. */

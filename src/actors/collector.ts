@@ -7,15 +7,13 @@
  *    do not exist for any commit, although the publication is still under way.
  * 3. Anything that cannot be read ends the gc with nothing more deleted.
  */
-import type { StoreEvent } from "../contract.ts";
+import type { GcReason, LastJob } from "../contract.ts";
 import type { BlobRef } from "../ids.ts";
 import type { GcReport } from "../session/types.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { Publisher } from "./publisher.ts";
 import type { Snapshotter } from "./snapshotter.ts";
 import { UsedBlobs } from "./used-blobs.ts";
-
-export type GcReason = Extract<StoreEvent, { type: "gc" }>["reason"];
 
 export class Collector {
   readonly #options: ResolvedOptions;
@@ -24,6 +22,7 @@ export class Collector {
   /** Blobs named by commits since the running gc began; undefined while none runs. */
   #pinned: UsedBlobs | undefined;
   #cancelled = false;
+  last: LastJob<GcReason> | undefined;
   readonly counters = { count: 0, automatic: 0, deletedBlobs: 0, freedBytes: 0, failed: 0 };
 
   constructor(parts: { options: ResolvedOptions; publisher: Publisher }, snapshotter: Snapshotter) {
@@ -52,6 +51,7 @@ export class Collector {
       this.counters.deletedBlobs += report.deletedBlobCount;
       this.counters.freedBytes += freedBytes;
       const durationMs = this.#options.clock.now() - started;
+      this.last = { reason, endedAt: this.#options.clock.wall(), durationMs };
       this.#options.onEvent({ type: "gc", reason, report, freedBytes, durationMs });
       return report;
     } catch (error) {

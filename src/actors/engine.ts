@@ -6,13 +6,13 @@
  *    for want of room leaves no trace.
  * 2. `drain` runs in one order: sessions answered, jobs ended, log sealed, threads gone, lock freed last.
  */
-import type { RecoveryReport, StoreStats, VerifyReport } from "../contract.ts";
+import type { GcReason, RecoveryReport, SnapshotReason, StoreStats, VerifyReport } from "../contract.ts";
 import { type StoreError, storeError, toStoreError } from "../errors.ts";
 import { CLOSE_FOLD_BYTES, DEFAULT_SNAPSHOT_LOG_BYTES, LOG_BACKLOG_FACTOR } from "../limits.ts";
 import type { GcReport } from "../session/types.ts";
 import type { Log } from "../wal/log.ts";
 import { withSignal } from "./ask.ts";
-import { Collector, type GcReason } from "./collector.ts";
+import { Collector } from "./collector.ts";
 import type { Ownership } from "./directory.ts";
 import type { StoreLife } from "./lifecycle.ts";
 import { type LogWriterRef, poisonedError, type WriteQueue } from "./log-writer.ts";
@@ -20,7 +20,7 @@ import type { ResolvedOptions } from "./options.ts";
 import type { Publisher } from "./publisher.ts";
 import { SessionRegistry } from "./registry.ts";
 import { SerialJob } from "./serial-job.ts";
-import { type SnapshotReason, Snapshotter } from "./snapshotter.ts";
+import { Snapshotter } from "./snapshotter.ts";
 import type { Source } from "./source.ts";
 import { collectStats } from "./stats.ts";
 import type { Tail } from "./tail.ts";
@@ -173,6 +173,8 @@ export class Engine {
       sessions: this.sessions,
       snapshotter: this.#snapshotter,
       collector: this.#collector,
+      isSnapshotRunning: this.#snapshots.isRunning,
+      isGcRunning: this.#collections.isRunning,
       commits: this.#commits,
     });
   }

@@ -9,14 +9,12 @@
  *    half and by `snapshot.logBytes`, or for the interval.
  */
 import { assert } from "../assert.ts";
-import type { StoreEvent } from "../contract.ts";
+import type { LastJob, SnapshotReason } from "../contract.ts";
 import { MAX_UNFOLDED_SEGMENTS } from "../limits.ts";
 import type { Log, LogStart } from "../wal/log.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { Publisher } from "./publisher.ts";
 import type { Tail } from "./tail.ts";
-
-export type SnapshotReason = Extract<StoreEvent, { type: "snapshot" }>["reason"];
 
 /** Factor by which the tail grows between two automatic attempts that fail. */
 const RETRY_GROWTH = 1.5;
@@ -38,6 +36,7 @@ export class Snapshotter {
   /** Bytes of the tail at which an automatic snapshot is worth trying; above 0 after one that failed. */
   retryAt = 0;
   readonly counters = { count: 0, automatic: 0, failed: 0 };
+  last: LastJob<SnapshotReason> | undefined;
 
   constructor(parts: SnapshotterParts, onPublished: () => void) {
     this.#parts = parts;
@@ -90,6 +89,7 @@ export class Snapshotter {
     if (reason !== "call" && reason !== "close") this.counters.automatic++;
     const { manifest } = publisher;
     const durationMs = options.clock.now() - started;
+    this.last = { reason, endedAt: options.clock.wall(), durationMs };
     options.onEvent({ type: "snapshot", manifest: manifest.number, reason, ...folded, durationMs });
   }
 

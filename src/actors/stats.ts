@@ -1,5 +1,5 @@
 /** The figures of a running store, read from its parts; nothing is counted here. */
-import type { StoreStats } from "../contract.ts";
+import type { LastJob, StoreStats } from "../contract.ts";
 import type { Collector } from "./collector.ts";
 import type { EngineParts } from "./engine.ts";
 import type { SessionRegistry } from "./registry.ts";
@@ -10,6 +10,8 @@ export function collectStats(
     sessions: SessionRegistry;
     snapshotter: Snapshotter;
     collector: Collector;
+    isSnapshotRunning: boolean;
+    isGcRunning: boolean;
     commits: number;
   },
 ): StoreStats {
@@ -26,6 +28,7 @@ export function collectStats(
       lastLsn: log.lastLsn,
       durableLsn: log.durableLsn,
       queuedBytes: log.queuedBytes,
+      queuedFrames: log.lastLsn - log.durableLsn,
       frames,
       bytes,
       batches,
@@ -34,17 +37,28 @@ export function collectStats(
       fileBytes,
     },
     commits: parts.commits,
+    commitsPerSync: syncs === 0 ? 0 : parts.commits / syncs,
     snapshot: {
       manifest: manifest.number,
       headsFiles: manifest.heads.length,
       headsBytes: sumBytes(manifest.heads),
+      heads: manifest.heads.reduce((sum, file) => sum + file.count, 0),
       packs: manifest.packs.length,
       packBytes: sumBytes(manifest.packs),
       deadBytes: manifest.deadBytes,
       ...parts.snapshotter.counters,
+      isRunning: parts.isSnapshotRunning,
+      ...lastOf(parts.snapshotter),
     },
-    gc: { ...parts.collector.counters },
+    gc: { ...parts.collector.counters, isRunning: parts.isGcRunning, ...lastOf(parts.collector) },
   };
+}
+
+/** A copy: what a caller does to it changes nothing. */
+function lastOf<Reason>({ last }: { readonly last: LastJob<Reason> | undefined }): {
+  last?: LastJob<Reason>;
+} {
+  return last === undefined ? {} : { last: { ...last } };
 }
 
 function sumBytes(files: readonly { readonly bytes: number }[]): number {
