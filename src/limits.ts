@@ -41,12 +41,8 @@ export const SLOW_SYNC_MS = 500;
 export const SLOW_SYNC_EVENT_MS = 5_000;
 /** Frames in flight up to which a commit counts as lone: its latency matters more than a core's time. */
 export const LONE_FRAMES = 4;
-/** Milliseconds of a sync up to which the event loop is kept turning for the answer to a lone commit. */
-export const MAX_POLLED_SYNC_MS = 0.25;
-/** Turns that it is kept turning: about a millisecond if nothing else runs in them. */
-export const POLL_TURNS = 40;
-/** Looks for it in one such turn: some 20 µs, shorter than anything a host could notice. */
-export const LOOKS_PER_TURN = 2_000;
+/** Milliseconds that the event loop is kept turning for the answer to a lone commit. */
+export const POLL_MS = 0.5;
 /** Milliseconds that the log's thread looks for the next lone commit before it sleeps. */
 export const LOOK_FOR_WORK_MS = 0.1;
 /** Zero-filled segments kept ready. */

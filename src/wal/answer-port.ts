@@ -1,16 +1,16 @@
 /**
  * The main thread's end of the way back from the log's thread. An event loop that sleeps takes tens of
  * microseconds to wake, half as long as a sync of a fast disk; so while very little is in flight the loop is
- * kept turning instead, and looks at a shared word in each turn, for a moment: a turn for every look would make
- * seven times the garbage of the commit itself. Other work of the host runs between those turns as ever. It deliberately knows nothing of what an answer says.
+ * kept turning instead, and looks at a shared word on each turn. Other work of the host runs in those turns as
+ * ever. It deliberately knows nothing of what an answer says.
  *
  * 1. Every answer is delivered once, in the order it was posted, whether it was looked for or came as an event.
  * 2. The loop is kept turning only where a second core runs the log's thread, only while the newest sync of the
- *    log was short, and for at most `POLL_TURNS` since an answer was last due: a slow disk costs no CPU.
+ *    log was short, and at most `POLL_MS` after the last look for work: a slow disk costs no CPU.
  */
 import { availableParallelism } from "node:os";
 import { MessageChannel, type MessagePort, receiveMessageOnPort } from "node:worker_threads";
-import { LOOKS_PER_TURN, MAX_POLLED_SYNC_MS, POLL_TURNS } from "../limits.ts";
+import { POLL_MS } from "../limits.ts";
 import type { Answer } from "./drain.ts";
 import { Word, type Words } from "./words.ts";
 
@@ -25,7 +25,7 @@ export class AnswerPort {
   readonly #deliver: (answer: Answer) => void;
   #delivered = 0;
   #isPolling = false;
-  #turnsLeft = 0;
+  #pollUntil = 0;
 
   constructor(words: Words, deliver: (answer: Answer) => void) {
     const { port1, port2 } = new MessageChannel();
@@ -45,8 +45,8 @@ export class AnswerPort {
   /** An answer is due within the time of a sync. */
   poll(): void {
     const syncMs = Atomics.load(this.#words, Word.syncMicros) / 1000;
-    if (!CAN_POLL || syncMs > MAX_POLLED_SYNC_MS) return;
-    this.#turnsLeft = POLL_TURNS;
+    if (!CAN_POLL || syncMs > POLL_MS / 2) return;
+    this.#pollUntil = performance.now() + POLL_MS;
     if (this.#isPolling) return;
     this.#isPolling = true;
     setImmediate(this.#look);
@@ -63,26 +63,17 @@ export class AnswerPort {
   }
 
   close(): void {
-    this.#turnsLeft = 0;
+    this.#pollUntil = 0;
     this.#port.close();
   }
 
   readonly #look = (): void => {
     const before = this.#delivered;
-    if (this.#awaits(before)) this.drain();
-    this.#turnsLeft -= 1;
-    this.#isPolling = this.#delivered === before && this.#turnsLeft > 0;
-    if (this.#isPolling) setImmediate(this.#look);
+    if (Atomics.load(this.#words, Word.answers) !== before) this.drain();
+    const goOn = this.#delivered === before && performance.now() < this.#pollUntil;
+    if (goOn) setImmediate(this.#look);
+    else this.#isPolling = false;
   };
-
-  /** Whether more than so many answers were posted; looks for a moment before it says no. */
-  #awaits(delivered: number): boolean {
-    const words = this.#words;
-    for (let look = 0; look < LOOKS_PER_TURN; look += 1) {
-      if (Atomics.load(words, Word.answers) !== delivered) return true;
-    }
-    return false;
-  }
 
   #take(answer: Answer): void {
     // Counted first: what is delivered may ask to poll for the next.

@@ -1,7 +1,6 @@
 /** Answers of the log's thread: each once, in order, looked for or delivered as an event. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { POLL_TURNS } from "../../src/limits.ts";
 import { AnswerPort, CAN_POLL } from "../../src/wal/answer-port.ts";
 import type { Answer } from "../../src/wal/drain.ts";
 import { WORD_COUNT, Word } from "../../src/wal/words.ts";
@@ -81,20 +80,4 @@ test("nobody looks for an answer while syncs are slow", (t) => {
   Atomics.store(words, Word.syncMicros, 100);
   made.poll();
   assert.equal(looks.mock.callCount(), CAN_POLL ? 1 : 0);
-});
-
-test("an answer that does not come is looked for in a bounded number of turns", { skip: !CAN_POLL }, (t) => {
-  const { port: made } = port();
-  t.after(() => made.close());
-  const waiting: (() => void)[] = [];
-  t.mock.method(globalThis, "setImmediate", (look: () => void) => void waiting.push(look));
-  made.poll();
-  made.poll();
-  let looks = 0;
-  for (let look = waiting.shift(); look !== undefined; look = waiting.shift()) {
-    assert.equal(waiting.length, 0, "one look a turn");
-    look();
-    looks += 1;
-  }
-  assert.equal(looks, POLL_TURNS);
 });
