@@ -7,6 +7,7 @@ import { groupCommit } from "./group-commit.ts";
 import { growth } from "./growth.ts";
 import { historyLength } from "./history-length.ts";
 import { loads } from "./loads.ts";
+import { manySessions } from "./many-sessions.ts";
 import { memoryPerSession } from "./memory-per-session.ts";
 import { oneCommit } from "./one-commit.ts";
 import { openLoopLatency } from "./open-loop.ts";
@@ -29,6 +30,7 @@ export const BENCHES: readonly Bench[] = [
   historyLength,
   loads,
   recovery,
+  manySessions,
   memoryPerSession,
   writeAmplification,
   growth,

@@ -1,0 +1,131 @@
+/**
+ * What does the number of sessions cost? Stores of 1,000 to 100,000 sessions of five nodes, closed cleanly: opening
+ * them, the first load of a random session, the first page of a listing, and the bytes a session takes in heads files
+ * and packs. Beside the same of the smallest store.
+ */
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { openStore, type Store } from "../src/index.ts";
+import type { Bench, BenchRun, Row } from "./support/bench.ts";
+import { commitOf, nodeOf, sessionOf } from "./support/commits.ts";
+import { type Case, interleave, type Sample } from "./support/rounds.ts";
+import { pick, sized } from "./support/sizes.ts";
+import { DURABILITY, expectEqual } from "./support/subject.ts";
+
+const NODES = 5;
+/** With ids and fields around it a node is about 400 bytes. */
+const TEXT_CHARS = 200;
+const AT_ONCE = 1_000;
+const PAGE = 50;
+
+export const manySessions: Bench = {
+  name: "many-sessions",
+  question: "What does the number of sessions cost?",
+  baseline: "the same store with the fewest sessions",
+  notMeasured:
+    "A million sessions. Cold disks: files lie in the kernel's cache. Commits over more sessions than fit in memory. Segments of the log, which are there whatever is stored.",
+  async run(run) {
+    const counts = pick(run, [1_000, 10_000, 100_000], [20, 40]);
+    for (const count of counts) {
+      run.say(`writing ${count} sessions`);
+      await fill(run, count);
+    }
+    const rows: Row[] = [];
+    for (const [subject, measure] of Object.entries(SUBJECTS)) {
+      run.say(subject);
+      const cases = counts.map(
+        (count, index): Case => ({
+          subject,
+          at: `${count.toLocaleString("en")} sessions`,
+          x: count,
+          durability: DURABILITY.power,
+          isBaseline: index === 0,
+          measure: () => measure(run, count),
+        }),
+      );
+      rows.push(...(await interleave(run, cases)));
+    }
+    for (const count of counts) rmSync(directoryOf(run, count), { recursive: true });
+    const plot = { xLabel: "sessions", xScale: "log", yScale: "log" } as const;
+    return {
+      rows,
+      verified: ["every session that was loaded has its nodes, and every page its entries"],
+      absent: [],
+      plots: [{ kind: "lines", title: "Time over the number of sessions", metric: "millis", ...plot }],
+    };
+  },
+};
+
+const SUBJECTS: Readonly<Record<string, (run: BenchRun, count: number) => Promise<Sample>>> = {
+  "open after close()": async (run, count) => {
+    const started = performance.now();
+    const store = await openStore(directoryOf(run, count), options(run));
+    const millis = performance.now() - started;
+    await store.close();
+    return { figures: { millis } };
+  },
+  "first load of a session": (run, count) =>
+    using(run, count, async (store) => {
+      const micros: number[] = [];
+      const loads = pick(run, 500, 5);
+      for (let turn = 0; turn < loads; turn++) {
+        // A stride that is prime to the count: no session comes twice, neighbours are far apart.
+        const sessionId = sessionOf((turn * 7919) % count);
+        const started = performance.now();
+        const read = await store.session(sessionId).loadSession();
+        micros.push((performance.now() - started) * 1000);
+        expectEqual(`nodes of ${sessionId}`, read?.graph.nodes.length, NODES);
+      }
+      micros.sort((a, b) => a - b);
+      const at = (share: number) => micros[Math.floor(micros.length * share)] ?? 0;
+      return { figures: { p50: at(0.5), p99: at(0.99) } };
+    }),
+  "first page of 50 sessions": (run, count) =>
+    using(run, count, async (store) => {
+      const expected = Math.min(PAGE, count);
+      const started = performance.now();
+      let listed = 0;
+      for await (const { headRevision } of store.listSessions({ limit: PAGE })) listed += headRevision ?? 0;
+      const millis = performance.now() - started;
+      expectEqual("sessions listed", listed, expected);
+      return { figures: { millis } };
+    }),
+  "heads files and packs": (run, count) =>
+    using(run, count, async (store) => {
+      const { headsBytes, packBytes } = store.stats().snapshot;
+      return { figures: { bytesPerSession: (headsBytes + packBytes) / count } };
+    }),
+};
+
+function directoryOf(run: BenchRun, count: number): string {
+  return join(run.directory, `sessions-${count}`);
+}
+
+function options(run: BenchRun) {
+  return { ...sized(run), snapshot: false, gc: false } as const;
+}
+
+async function using(
+  run: BenchRun,
+  count: number,
+  measure: (store: Store) => Promise<Sample>,
+): Promise<Sample> {
+  const store = await openStore(directoryOf(run, count), options(run));
+  try {
+    return await measure(store);
+  } finally {
+    await store.close();
+  }
+}
+
+async function fill(run: BenchRun, count: number): Promise<void> {
+  const store = await openStore(directoryOf(run, count), { ...sized(run), sync: "never", gc: false });
+  const nodes = Array.from({ length: NODES }, (_, step) => nodeOf(step, TEXT_CHARS));
+  const graph = { kind: "append", nodes, leafNodeId: `m${NODES - 1}` } as const;
+  for (let from = 0; from < count; from += AT_ONCE) {
+    const some = Array.from({ length: Math.min(AT_ONCE, count - from) }, (_, n) => sessionOf(from + n));
+    await Promise.all(some.map((id) => store.session(id).commitRuntimeState({ ...commitOf(id, 0), graph })));
+  }
+  await store.snapshot();
+  await store.close();
+}
