@@ -23,7 +23,7 @@ export const manySessions: Bench = {
   question: "What does the number of sessions cost?",
   baseline: "the same store with the fewest sessions",
   notMeasured:
-    "A million sessions. Cold disks: files lie in the kernel's cache. Commits over more sessions than fit in memory. Segments of the log, which are there whatever is stored.",
+    "A million sessions. Sessions of different texts: all hold the same nodes, so they share one page. Cold disks: files lie in the kernel's cache. Commits over more sessions than fit in memory. Segments of the log, which are there whatever is stored.",
   async run(run) {
     const counts = pick(run, [1_000, 10_000, 100_000], [20, 40]);
     for (const count of counts) {
