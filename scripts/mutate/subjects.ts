@@ -28,7 +28,7 @@ export const SUBJECTS: readonly Subject[] = [
   { file: "src/wal/chain.ts", tests: [...CHAINS, ...SCANS, ...DAMAGE] },
   { file: "src/wal/batch.ts", tests: [`${WAL}/batch.test.ts`, `${WAL}/log.test.ts`] },
   { file: "src/wal/segment.ts", tests: [`${WAL}/segment.test.ts`, ...SCANS, FORMAT] },
-  { file: "src/wal/tail.ts", tests: [...SCANS, ...DAMAGE, FORMAT] },
+  { file: "src/wal/tail.ts", tests: [`${WAL}/segment.test.ts`, ...SCANS, ...DAMAGE, FORMAT] },
   {
     file: "src/wal/recovery.ts",
     tests: [...CHAINS, ...SCANS, ...DAMAGE, `${WAL}/torn.test.ts`, `${WAL}/crash.test.ts`],

@@ -1,7 +1,7 @@
 /** What goes into a batch, over a real ring: order, limits, commands, the end of the buffer. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { MAX_BATCH_FRAMES, MIB } from "../../src/limits.ts";
+import { MAX_BATCH_BYTES, MAX_BATCH_FRAMES, MIB } from "../../src/limits.ts";
 import { type NextStep, nextStep } from "../../src/wal/batch.ts";
 import { frameBytes, frameLsnAt } from "../../src/wal/frame.ts";
 import { Ring, Tag } from "../../src/wal/ring.ts";
@@ -26,6 +26,7 @@ function take(ring: Ring, room = ROOM): number[] {
   if (step.kind !== "frames") return [];
   const lsns: number[] = [];
   for (const run of step.runs) {
+    assert.ok(run.end > run.start, "no run is empty");
     for (let at = run.start; at < run.end; at += frameBytes(run.image.view.getUint32(at + 4, true))) {
       lsns.push(frameLsnAt(run.image.view, at));
     }
@@ -61,6 +62,7 @@ describe("the next step", () => {
     for (let lsn = 1; lsn <= 3; lsn += 1) ring.putFrame(lsn, Buffer.alloc(16));
     assert.deepEqual(take(ring, 2 * frameBytes(16)), [1, 2]);
     assert.deepEqual(stepOf(ring, frameBytes(16) - 8), { kind: "full", bytes: 64 });
+    assert.deepEqual(take(ring, frameBytes(16)), [3]);
   });
 
   it("ends before a command, which is a step of its own", () => {
@@ -93,6 +95,22 @@ describe("the next step", () => {
     ring.putFrame(2, Buffer.alloc(MIB / 2));
     ring.putFrame(3, Buffer.alloc(MIB / 2));
     assert.deepEqual([take(ring), take(ring), take(ring)], [[1], [2], [3]]);
+    const half = MAX_BATCH_BYTES / 2;
+    const payload = half - (frameBytes(half) - half) - 8;
+    ring.putFrame(4, Buffer.alloc(payload));
+    ring.putFrame(5, Buffer.alloc(MAX_BATCH_BYTES - frameBytes(payload) - (frameBytes(payload) - payload)));
+    assert.deepEqual(take(ring), [4, 5]);
+  });
+
+  it("ends with the buffer where a frame does", () => {
+    const ring = ringOf(4096);
+    const count = 4096 / frameBytes(16);
+    for (let lsn = 1; lsn <= count; lsn += 1) {
+      assert.ok(ring.putFrame(lsn, Buffer.alloc(16)));
+      assert.deepEqual(take(ring), [lsn]);
+    }
+    assert.ok(ring.putFrame(count + 1, Buffer.alloc(16)));
+    assert.deepEqual(take(ring), [count + 1]);
   });
 
   it("goes around the end of the buffer for ever without losing or inventing a frame", () => {
