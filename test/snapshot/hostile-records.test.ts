@@ -6,16 +6,17 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { sha256 } from "../../src/checksum.ts";
 import { pack } from "../../src/codec.ts";
-import { refFromBytes } from "../../src/ids.ts";
+import { type BlobRef, refFromBytes } from "../../src/ids.ts";
 import { MAX_COMPONENT_BYTES } from "../../src/limits.ts";
 import type { BlobRecord } from "../../src/session/record.ts";
 import { checkSnapshot } from "../../src/snapshot/check.ts";
 import { mark } from "../../src/snapshot/collect.ts";
-import { encodeHead } from "../../src/snapshot/head.ts";
+import { encodeHead, nodeItem, nodeItemSize, stateFromHead } from "../../src/snapshot/head.ts";
 import { HeadsFileWriter } from "../../src/snapshot/heads-file.ts";
 import { headsPath, packPath } from "../../src/snapshot/manifest.ts";
 import { compressValue, PackWriter } from "../../src/snapshot/pack.ts";
 import type { PageRef } from "../../src/snapshot/pages.ts";
+import { appendItems, type PageStore } from "../../src/snapshot/pages.ts";
 import { storedHead } from "./files.ts";
 import { append, blobRecord, corruptionOf, node, ROOT, SnapshotFixture, STORE_ID } from "./fixture.ts";
 
@@ -177,4 +178,27 @@ test("a head of a later layout is CORRUPT of its session, never read as one of t
   };
   const damage = corruptionOf(() => fixture.load("s"));
   assert.deepEqual([damage?.file, damage?.sessionId], [headsPath(ROOT, 1), "s"]);
+});
+
+test("a page whose nodes are not in the order of their revisions is refused", () => {
+  const pages = new Map<BlobRef, Uint8Array>();
+  const store: PageStore = {
+    read: (ref) => pages.get(ref) ?? new Uint8Array(0),
+    write: (bytes, ref) => void pages.set(ref, bytes),
+    drop: () => undefined,
+  };
+  const item = (id: string, revision: number) =>
+    nodeItem({ id, parent: undefined, flags: 0, body: Buffer.from("b"), revision, hiddenAt: 0 }, false);
+  const load = (revisions: readonly number[]) => {
+    const items = revisions.map((revision, n) => item(`n${n}`, revision));
+    const nodes = appendItems([], items, nodeItemSize, store);
+    return stateFromHead(storedHead("s", 9, { nodes }), store, {
+      receiptsKept: 1,
+      nodes: "all",
+      olderReceipts: () => [],
+      olderRemovals: () => ({ oldest: 0, removals: [] }),
+    });
+  };
+  assert.equal(load([1, 2, 2]).length, 3);
+  assert.throws(() => load([2, 1]), /node "n1" is of revision 1, behind one of 2/);
 });
