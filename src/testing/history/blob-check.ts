@@ -24,6 +24,16 @@ export class BlobCheck {
     for (const ref of gc.free) if ((this.#namedAt.get(ref) ?? 0) < gc.at) this.#collected.add(ref);
   }
 
+  /** Forgets what nobody holds and no commit named since `before`; answers what it forgot. */
+  forget(held: ReadonlySet<string>, before: number): string[] {
+    const old = [...this.#namedAt].filter(([ref, at]) => at < before && !held.has(ref)).map(([ref]) => ref);
+    for (const ref of old) {
+      this.#namedAt.delete(ref);
+      this.#collected.delete(ref);
+    }
+    return old;
+  }
+
   /** Why this commit should have been refused, if it was taken. */
   named(call: CommitCall, { now, wasTaken }: { now: number; wasTaken: boolean }): string | undefined {
     let wrong: string | undefined;

@@ -68,6 +68,19 @@ export class SessionCheck {
     this.#ruledOut = [];
   }
 
+  /**
+   * Lets go of what was before, where nothing is in doubt: no answer may be missing, and no view open. Then a
+   * history costs what the session is, however long it is.
+   */
+  settle(receiptsKept: number): void {
+    if (this.#violation !== undefined) return;
+    this.#ruledOut = [];
+    this.#timelines = this.#timelines.map((timeline) => {
+      const { floor, last, solid } = timeline;
+      return floor < last || (this.#lossy && solid < last) ? timeline : timeline.settled(receiptsKept);
+    });
+  }
+
   write(id: number, call: WriteCall, outcome: Outcome, facts: StoreFacts): void {
     this.#rule((timeline) => {
       const decision = timeline.decide(call, id, facts);
@@ -157,8 +170,13 @@ export class SessionCheck {
   lastCommitAt(id: number): number | undefined {
     const [timeline, ...others] = this.#timelines;
     if (timeline === undefined || others.length > 0) return undefined;
-    const first = timeline.at(timeline.lows.get(id) ?? 0);
+    const first = timeline.at(timeline.lows.get(id) ?? timeline.first);
     return first.commitId === timeline.at(timeline.last).commitId ? first.commitId : undefined;
+  }
+
+  /** Calls that made what it may be now. */
+  commits(): number[] {
+    return this.#timelines.flatMap((timeline) => timeline.at(timeline.last).commitId ?? []);
   }
 
   /** Addresses that some possible current state holds. */
@@ -187,7 +205,7 @@ export class SessionCheck {
         return explain(timeline, moment, `${call.what} ${difference ?? "nothing"}`, differ);
       },
       (timeline) => {
-        for (let index = 0; index <= timeline.last; index++)
+        for (let index = timeline.first; index <= timeline.last; index++)
           if (differ(timeline, index) === undefined) return true;
         return false;
       },
@@ -234,7 +252,7 @@ interface RuledOut {
 
 /** Says also when the answer would have been right: too early or too late tells most about a bug. */
 function explain(timeline: Timeline, { low, high }: Moment, message: string, differ: Differ): Reason {
-  for (let index = low - 1; index >= 0; index--) {
+  for (let index = low - 1; index >= timeline.first; index--) {
     if (differ(timeline, index) !== undefined) continue;
     return {
       rule: RULES.lost,
@@ -254,10 +272,9 @@ function explain(timeline: Timeline, { low, high }: Moment, message: string, dif
   };
 }
 
-const NOTHING_YET: Moment = { low: 0, high: 0 };
-
 function momentOf(timeline: Timeline, { id, view }: Pick<Look, "id" | "view">): Moment {
-  if (view !== undefined) return timeline.moments.get(view) ?? NOTHING_YET;
+  const { first, last } = timeline;
+  if (view !== undefined) return timeline.moments.get(view) ?? { low: first, high: first };
   // A call that began before the session was first heard of may show it as it was then: unused.
-  return { low: timeline.lows.get(id) ?? 0, high: timeline.last };
+  return { low: timeline.lows.get(id) ?? first, high: last };
 }

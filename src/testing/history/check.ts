@@ -3,6 +3,7 @@
  * collection). It takes the recorded events for what happened and judges only the store.
  *
  * 1. One pass in the order of events; the work grows with the events and with what reads showed.
+ * 2. A history that is too long to keep is taken in parts, and `settle` between them lets go of the past.
  */
 
 import { BlobCheck } from "./blob-check.ts";
@@ -29,13 +30,14 @@ type Invoked = Extract<HistoryEvent, { type: "invoked" }>;
 
 /** Broken promises; none if the history is one that the contract allows. */
 export function checkHistory(events: readonly HistoryEvent[], options: CheckOptions = {}): Violation[] {
-  const check = new StoreCheck(events, options);
-  for (const event of events) check.take(event);
+  const check = new HistoryCheck(options);
+  check.take(events);
   return check.violations();
 }
 
-class StoreCheck {
-  readonly #answers = new Map<number, Answer>();
+export class HistoryCheck {
+  /** Of the calls in the part that is looked at. */
+  #answers = new Map<number, Answer>();
   readonly #options: CheckOptions;
   readonly #sessions = new Map<string, SessionCheck>();
   readonly #invoked = new Map<number, Invoked>();
@@ -49,9 +51,30 @@ class StoreCheck {
   #facts: StoreFacts = { sync: "always", graphPolicy: "strict", receiptsKept: 1000 };
   #now = 0;
 
-  constructor(events: readonly HistoryEvent[], options: CheckOptions) {
+  constructor(options: CheckOptions = {}) {
     this.#options = options;
+  }
+
+  /** The next part of the history: where it ends no call is without its answer, or its owner has ended. */
+  take(events: readonly HistoryEvent[]): void {
+    this.#answers = new Map();
     for (const event of events) if (event.type === "answered") this.#answers.set(event.id, event.answer);
+    for (const event of events) this.#take(event);
+  }
+
+  /**
+   * Lets go of the past of every session whose state is in no doubt, and of blobs that nobody holds or named for so
+   * many events. Call it between two parts, while no view is open.
+   */
+  settle(eventsRemembered: number): void {
+    const sessions = [...this.#sessions.values()];
+    for (const session of sessions) session.settle(this.#facts.receiptsKept);
+    const commits = new Set(sessions.flatMap((session) => session.commits()));
+    for (const times of [this.#answeredAt, this.#invokedAt])
+      for (const id of times.keys()) if (!commits.has(id)) times.delete(id);
+    for (const ref of this.#blobs.forget(this.#heldRefs(), this.#now - eventsRemembered))
+      this.#values.delete(ref);
+    this.#invoked.clear();
   }
 
   violations(): Violation[] {
@@ -61,7 +84,7 @@ class StoreCheck {
     );
   }
 
-  take(event: HistoryEvent): void {
+  #take(event: HistoryEvent): void {
     this.#now++;
     switch (event.type) {
       case "opened":

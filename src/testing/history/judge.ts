@@ -59,6 +59,9 @@ const WITHOUT_EFFECT: ReadonlySet<StoreErrorCode> = new Set<StoreErrorCode>([
   "INVALID_COMMIT",
   "SESSION_BINDING_MISMATCH",
   "UNSUPPORTED_READ_SCOPE",
+  // Of a read since a revision: the copy is too old, or of nothing that ever was.
+  "HISTORY_GONE",
+  "REVISION_UNKNOWN",
   "COMMIT_OUTCOME_UNKNOWN",
 ]);
 

@@ -46,6 +46,11 @@ export class Timeline {
     return this.#from + this.#states.length - 1;
   }
 
+  /** The oldest state it still knows. */
+  get first(): number {
+    return this.#older === undefined ? this.#from : this.#older.first;
+  }
+
   at(index: number): SessionModel {
     let timeline: Timeline = this;
     while (index < timeline.#from && timeline.#older !== undefined) timeline = timeline.#older;
@@ -93,6 +98,16 @@ export class Timeline {
     for (const [view, { low, high }] of this.moments)
       branch.moments.set(view, { low: Math.min(low, index), high: Math.min(high, index) });
     return branch;
+  }
+
+  /** The same from now on, without what was before; nothing may be in flight, and no view open. */
+  settled(receiptsKept: number): Timeline {
+    const state = this.at(this.last);
+    const receipts = this.#receipts.slice(Math.max(0, state.receiptCount - receiptsKept), state.receiptCount);
+    const settled = new Timeline(undefined, { ...state, receiptCount: receipts.length }, receipts);
+    settled.floor = settled.mustSurvive = settled.solid = settled.last;
+    settled.provenForViews = this.provenForViews === undefined ? undefined : settled.last;
+    return settled;
   }
 
   raise(index: number): void {

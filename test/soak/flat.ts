@@ -1,0 +1,38 @@
+/**
+ * Whether what was measured over a long run is flat: the median of its last quarter beside that of its second, as a
+ * ratio, never as a time. The first quarter warms up, and is not looked at.
+ */
+
+/** Measurements of which quarters mean something. */
+const LEAST_MEASUREMENTS = 8;
+
+export interface Flatness {
+  readonly what: string;
+  readonly second: number;
+  readonly last: number;
+  /** Of the last to the second. */
+  readonly ratio: number;
+  readonly most: number;
+  readonly isFlat: boolean;
+}
+
+/** Undefined where there is too little to judge. */
+export function judgeFlat(
+  what: string,
+  values: readonly number[],
+  { most }: { most: number },
+): Flatness | undefined {
+  if (values.length < LEAST_MEASUREMENTS) return undefined;
+  const quarter = values.length / 4;
+  const second = median(values.slice(Math.floor(quarter), Math.floor(2 * quarter)));
+  const last = median(values.slice(Math.floor(3 * quarter)));
+  const ratio = last / second;
+  return { what, second, last, ratio, most, isFlat: ratio <= most };
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((left, right) => left - right);
+  const half = sorted.length / 2;
+  const upper = sorted[Math.floor(half)] ?? Number.NaN;
+  return Number.isInteger(half) ? ((sorted[half - 1] ?? upper) + upper) / 2 : upper;
+}

@@ -1,0 +1,42 @@
+/**
+ * The soak in short, counted in operations: lives that are killed, then a long one under a limit of memory. Every answer is
+ * judged, and memory and disk must be flat at its end. `npm run test:soak -- --minutes 120` is the long one.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { temporaryDirectory } from "../support/temporary.ts";
+import { judgeFlat, median } from "./flat.ts";
+import { SoakRun } from "./run.ts";
+
+/** Fixed: what it draws is what was looked at. */
+const SEED = 5;
+
+test("a store under random work, kills and little memory keeps every promise, and is flat at the end", async (t) => {
+  const run = new SoakRun({
+    directory: temporaryDirectory(t),
+    ...{ seed: SEED, deaths: 5, operations: 3_600, period: 300 },
+    isOver: () => true,
+  });
+  await run.run();
+  assert.deepEqual(
+    run.wrong,
+    [],
+    `npm run test:soak -- --seed ${SEED} --deaths 5 --operations 3600 --minutes 0`,
+  );
+  assert.deepEqual(run.tally.missing(), [], "what it never did it proves nothing about");
+  assert.ok(run.flatness.length >= 5, "memory and disk were judged");
+  t.diagnostic(String(run.tally));
+});
+
+test("growth from the second to the last quarter is seen, and a beginning that warms up is not", () => {
+  const flat = judgeFlat("x", [1, 2, 10, 10, 11, 9, 10, 10], { most: 1.3 });
+  assert.deepEqual([flat?.second, flat?.last, flat?.isFlat], [10, 10, true]);
+  const growing = judgeFlat("x", [1, 2, 3, 4, 5, 6, 7, 8], { most: 1.3 });
+  assert.deepEqual([growing?.second, growing?.last, growing?.isFlat], [3.5, 7.5, false]);
+  assert.equal(judgeFlat("x", [1, 2, 3, 4, 5, 6, 7], { most: 1.3 }), undefined, "too few to judge");
+});
+
+test("a median is the middle value, or lies between the two in the middle", () => {
+  assert.equal(median([3, 1, 2]), 2);
+  assert.equal(median([4, 1, 3, 2]), 2.5);
+});
