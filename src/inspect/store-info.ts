@@ -62,6 +62,8 @@ export interface LogEnd {
   readonly tornBytes: number;
   /** Where the first frame that does not verify begins. */
   readonly brokenAt?: number;
+  /** Beyond the newest snapshot that can be read: what the next one will fold, and an opening replay. */
+  readonly unfolded?: { readonly records: number; readonly bytes: number };
 }
 
 export interface StoreInfo {
@@ -84,7 +86,8 @@ export function lookAtStore(vfs: Vfs, root: string): StoreInfo {
   const manifests = storeId === undefined ? [] : look.manifests(files, anyId);
   const segments = storeId === undefined ? [] : look.segments(files, anyId);
   const tail = look.attempt(`${root}/wal/TAIL`, () => readTail(vfs, `${root}/wal/TAIL`, anyId)) ?? [];
-  const log = storeId === undefined ? undefined : look.logEnd(segments, anyId, newestTail(tail));
+  const end = storeId === undefined ? undefined : look.logEnd(segments, anyId, newestTail(tail));
+  const log = end && { ...end, ...unfolded(end, manifests, segments) };
   for (const { kind, path, name } of files)
     if (kind === "foreign") look.troubles.push({ file: path, message: `${name} is no file of a store` });
   if (!files.some(({ kind }) => kind === "manifest"))
@@ -193,7 +196,7 @@ class Look {
     return this.attempt(path, () => {
       const walked = walkSegment(place, number, { salt: undefined, link: undefined, before });
       const hole = walked.holes[0];
-      const lsn = walked.frames.at(-1)?.lsn ?? 0;
+      const lsn = walked.frames.at(-1)?.lsn ?? before ?? 0;
       if (hole?.behind !== undefined)
         this.troubles.push({ file: path, message: `${path}: no valid frame at ${hole.offset}` });
       return {
@@ -207,6 +210,22 @@ class Look {
       };
     });
   }
+}
+
+/** Every LSN is a record. A sealed segment ends where the LINK of the next one says. */
+function unfolded(
+  { segment, lsn, offset }: LogEnd,
+  manifests: readonly ManifestInfo[],
+  segments: readonly LookedSegment[],
+): Pick<LogEnd, "unfolded"> {
+  const content = manifests.find((manifest) => manifest.content !== undefined)?.content;
+  if (content === undefined || content.lsn > lsn) return {};
+  const endOf = (number: number): number =>
+    segments.find(({ info }) => info.number === number + 1)?.head?.link?.end ?? 0;
+  const bytes = segments
+    .filter(({ info: { number } }) => number >= content.logSegment && number <= segment)
+    .reduce((sum, { info: { number } }) => sum + (number === segment ? offset : endOf(number)), 0);
+  return { unfolded: { records: lsn - content.lsn, bytes } };
 }
 
 function contentOf({ heads, packs, deadBytes, log }: Manifest): NonNullable<ManifestInfo["content"]> {

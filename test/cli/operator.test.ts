@@ -80,9 +80,11 @@ test("a closed store is looked at by every command, and not one byte of it chang
   const info = await json<{
     owner: { state: string };
     manifests: { number: number }[];
-    log: { isCleanClose: boolean };
+    log: { isCleanClose: boolean; lsn: number; unfolded: { records: number; bytes: number } };
     troubles: unknown[];
-  }>(t, "info", directory);
+    sessions: number;
+    children: number;
+  }>(t, "info", directory, "--count");
   assert.equal(info.code, 0);
   assert.deepEqual(
     [info.value.owner.state === "open", info.value.log.isCleanClose, info.value.troubles],
@@ -92,6 +94,13 @@ test("a closed store is looked at by every command, and not one byte of it chang
     info.value.manifests.map(({ number }) => number),
     [3, 2],
   );
+  // Two commits of the last round, two metas, a commit of the fork.
+  assert.equal(info.value.log.unfolded.records, 5);
+  assert.ok(info.value.log.unfolded.bytes > 5 * 100, `${info.value.log.unfolded.bytes}`);
+  assert.deepEqual([info.value.sessions, info.value.children], [3, 1]);
+  const told = await run(t, "info", directory, "--count");
+  assert.match(told.stdout, /^sessions {2,}3, 1 of them with a parent$/m);
+  assert.match(told.stdout, /; 5 records \([\d.]+ KiB\) beyond the snapshot$/m);
   const listed = await run(t, "ls", directory);
   assert.deepEqual(
     listed.stdout

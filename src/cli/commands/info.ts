@@ -1,5 +1,6 @@
 /** `varve info`: what a store is made of and how it stands. Live, closed or damaged; writes nothing. */
 import { statSync } from "node:fs";
+import { countSessions, type SessionCount } from "../../inspect/count-sessions.ts";
 import type { OwnerInfo } from "../../inspect/owner.ts";
 import { lookAtStore, type ManifestInfo, type StoreInfo } from "../../inspect/store-info.ts";
 import { diskVfs } from "../../vfs/disk.ts";
@@ -15,6 +16,7 @@ Says what a store is made of: format, owner, generations, log, sizes, and whethe
 last owner closed it. Reads a live, closed or damaged store without its lock and writes
 nothing. It reads what lies at hand; whether everything is whole is told by verify.
 
+  --count     also count the sessions, which reads every head
   --json      as JSON
   --help      print this
 
@@ -31,14 +33,15 @@ export const infoCommand: Command = {
     const { values, positionals } = readArguments(args, {
       command: "info",
       positionals: ["DIR"],
-      options: { json: { type: "boolean" } },
+      options: { json: { type: "boolean" }, count: { type: "boolean" } },
     });
-    const info = lookAtStore(diskVfs, storePath(positionals[0] ?? ""));
+    const root = storePath(positionals[0] ?? "");
+    const info = lookAtStore(diskVfs, root);
+    const sessions = values.count === true ? await countSessions(diskVfs, root) : undefined;
     const lastSnapshot = info.manifests[0] === undefined ? undefined : modifiedAt(info.manifests[0]);
-    const json = { ...info, ...(lastSnapshot === undefined ? {} : { lastSnapshot }) };
-    await out.write(
-      values.json === true ? `${JSON.stringify(json)}\n` : infoText(info, lastSnapshot, painter(color)),
-    );
+    const more = { ...sessions, ...(lastSnapshot === undefined ? {} : { lastSnapshot }) };
+    const text = (): string => infoText(info, more, painter(color));
+    await out.write(values.json === true ? `${JSON.stringify({ ...info, ...more })}\n` : text());
     return info.troubles.length === 0 ? EXIT.ok : SOMETHING_WRONG;
   },
 };
@@ -52,7 +55,11 @@ function modifiedAt({ path }: ManifestInfo): string | undefined {
   }
 }
 
-function infoText(info: StoreInfo, lastSnapshot: string | undefined, paint: Paint): string {
+interface More extends Partial<SessionCount> {
+  readonly lastSnapshot?: string;
+}
+
+function infoText(info: StoreInfo, { sessions, children = 0, lastSnapshot }: More, paint: Paint): string {
   const { files, log } = info;
   const bytes = Object.values(files).reduce((sum, kind) => sum + kind.bytes, 0);
   const lines = [
@@ -60,6 +67,7 @@ function infoText(info: StoreInfo, lastSnapshot: string | undefined, paint: Pain
     ["format", info.storeId === undefined ? "unreadable" : `1, ${info.storeId}`],
     ["owner", ownerText(info.owner)],
     ["size", `${size(bytes)}: ${sizesText(files)}`],
+    ...(sessions === undefined ? [] : [["sessions", sessionsText(sessions, children)]]),
     ...info.manifests.map((manifest, at) => [at === 0 ? "snapshot" : "before it", manifestText(manifest)]),
     ...(lastSnapshot === undefined ? [] : [["published", lastSnapshot]]),
     ...(log === undefined ? [] : [["log", logText(log)]]),
@@ -111,10 +119,14 @@ function sizesText(files: StoreInfo["files"]): string {
 
 function manifestText({ number, content, isWhole }: ManifestInfo): string {
   if (content === undefined) return `manifest ${number}, unreadable`;
-  const { heads, headsFiles, values, packs, packBytes, deadBytes, lsn } = content;
+  const { heads, headsFiles, headsBytes, values, packs, packBytes, deadBytes, lsn } = content;
   const dead = deadBytes === 0 ? "" : `, about ${size(deadBytes)} of it dead`;
-  const what = `${count(heads, "head")} in ${count(headsFiles, "file")}, ${count(values, "value")} in ${count(packs, "pack")} (${size(packBytes)}${dead})`;
+  const what = `${count(heads, "head")} in ${count(headsFiles, "file")} (${size(headsBytes)}), ${count(values, "value")} in ${count(packs, "pack")} (${size(packBytes)}${dead})`;
   return `manifest ${number}, up to LSN ${lsn}: ${what}${isWhole ? "" : "; a file of it is missing or damaged"}`;
+}
+
+function sessionsText(sessions: number, children: number): string {
+  return `${sessions.toLocaleString("en-US")}${children === 0 ? "" : `, ${children.toLocaleString("en-US")} of them with a parent`}`;
 }
 
 function logText({
@@ -123,11 +135,16 @@ function logText({
   segment,
   isCleanClose,
   tornBytes,
+  unfolded,
 }: NonNullable<StoreInfo["log"]>): string {
   const end = isCleanClose ? "closed cleanly" : "not closed";
   const torn = tornBytes === 0 ? "" : `, ${size(tornBytes)} of an unfinished write behind it`;
   const durable = durableLsn >= lsn ? "" : `, proven durable up to ${durableLsn}`;
-  return `ends at LSN ${lsn} in segment ${segment}${durable}; ${end}${torn}`;
+  const more =
+    unfolded === undefined || unfolded.records === 0
+      ? ""
+      : `; ${count(unfolded.records, "record")} (${size(unfolded.bytes)}) beyond the snapshot`;
+  return `ends at LSN ${lsn} in segment ${segment}${durable}; ${end}${torn}${more}`;
 }
 
 function tailText({ tail }: StoreInfo): string {
