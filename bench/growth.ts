@@ -10,11 +10,11 @@ import { loadSqlite, sqlite } from "./subjects/sqlite.ts";
 import { loadSqliteSaver, sqliteSaver } from "./subjects/sqlite-saver.ts";
 import { varve } from "./subjects/varve.ts";
 import type { Bench, BenchRun, Metric, Row } from "./support/bench.ts";
+import { bytesBelow } from "./support/disk.ts";
 import { Latency } from "./support/latency.ts";
 import { interleave } from "./support/rounds.ts";
 import { pick, sized } from "./support/sizes.ts";
 import type { OpenSubject } from "./support/subject.ts";
-import { bytesBelow } from "./write-amplification.ts";
 
 /** Points of the plot. */
 const WINDOWS = 8;

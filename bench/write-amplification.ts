@@ -5,12 +5,13 @@
  * Not `write_bytes` of the same file: it counts the whole folio of the page cache that a write touches, which is
  * as large as the write that made it, so 1 KB into a preallocated file counts as up to 1 MiB.
  */
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { bareLoop } from "./subjects/bare-loop.ts";
 import { jsonl } from "./subjects/jsonl.ts";
 import { varve } from "./subjects/varve.ts";
 import type { Bench, BenchRun, Row } from "./support/bench.ts";
+import { bytesBelow, writtenBytes } from "./support/disk.ts";
 import { frameOf } from "./support/frames.ts";
 import { commitPeers } from "./support/peers-of-commits.ts";
 import { type Case, interleave, type Sample } from "./support/rounds.ts";
@@ -30,7 +31,7 @@ export const writeAmplification: Bench = {
   question: "How much is written per byte committed?",
   baseline: "the bare group-commit loop into a growing file",
   notMeasured:
-    "What becomes of the bytes below: whole blocks, the file system's journal, the disk itself; and memory maps, which SQLite's index of its WAL is. The zeros of the store's first segments (some 16 MiB each) are in its figures and weigh on few commits. Long-lived stores, where merges and gc write values again.",
+    "What becomes of the bytes below: whole blocks, the file system's journal, the disk itself; and memory maps, which SQLite's index of its WAL is. The zeros of the store's first segments (some 16 MiB each) are in its figures and weigh on few commits. Long-lived stores, where merges and gc write values again: `maintenance-writes`.",
   async run(run) {
     if (writtenBytes() === undefined) {
       return {
@@ -127,24 +128,4 @@ async function measure(run: BenchRun, written: Written, committers: number, each
     await subject.verify(new Array<number>(committers).fill(each));
     return { figures: { writtenPerByte, storedPerByte: stored / packed } };
   });
-}
-
-/** Bytes that this process gave to write calls; undefined where nobody counts them. */
-function writtenBytes(): number | undefined {
-  try {
-    const found = /^wchar: (\d+)$/m.exec(readFileSync("/proc/self/io", "utf8"));
-    return found === null ? undefined : Number(found[1]);
-  } catch {
-    // Another system than Linux.
-    return undefined;
-  }
-}
-
-export function bytesBelow(directory: string): number {
-  let sum = 0;
-  for (const entry of readdirSync(directory, { withFileTypes: true, recursive: true })) {
-    // Allocated blocks, so that holes in sparse files count nothing.
-    if (entry.isFile()) sum += statSync(join(entry.parentPath, entry.name)).blocks * 512;
-  }
-  return sum;
 }

@@ -20,7 +20,7 @@ export function sessionOf(committer: number): string {
   return `session-${committer}`;
 }
 
-export function nodeOf(step: number, chars = TEXT_CHARS): SessionNodeRecord {
+export function nodeOf(step: number, chars = TEXT_CHARS, text = textOf(chars)): SessionNodeRecord {
   const nodeId = `m${step}`;
   return {
     nodeId,
@@ -31,7 +31,7 @@ export function nodeOf(step: number, chars = TEXT_CHARS): SessionNodeRecord {
       conversation: {
         id: nodeId,
         role: step % 2 === 0 ? "User" : "Assistant",
-        parts: [{ id: "p", kind: "Text", content: textOf(chars), pruneState: "Intact" }],
+        parts: [{ id: "p", kind: "Text", content: text, pruneState: "Intact" }],
       },
     },
   };

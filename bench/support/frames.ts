@@ -5,6 +5,7 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { createRequire } from "node:module";
 import { crc32 } from "node:zlib";
+import type { RuntimeCommit } from "../../src/index.ts";
 import { commitOf, sessionOf } from "./commits.ts";
 
 const HEADER_BYTES = 8;
@@ -21,6 +22,11 @@ export function frameOf(committer: number, step: number, chars?: number): Buffer
   frame.writeUInt32LE(crc32(packed), 4);
   frame.set(packed, HEADER_BYTES);
   return frame;
+}
+
+/** Bytes of a commit as baselines write it, without the frame. */
+export function packedBytes(commit: RuntimeCommit): number {
+  return packr.pack(commit).length;
 }
 
 /** How many whole frames with a right CRC the first so many bytes of a file hold. */
