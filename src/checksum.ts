@@ -1,5 +1,8 @@
-/** The two checksums of the format: CRC-32 (IEEE) for frames and blocks, SHA-256 for content addresses. */
-import { hash } from "node:crypto";
+/**
+ * The two checksums of the format: CRC-32 (IEEE) for frames and blocks, SHA-256 for content addresses. Beside them the
+ * seed of hash tables in memory, which no file ever shows.
+ */
+import { hash, randomInt } from "node:crypto";
 import { crc32 as zlibCrc32 } from "node:zlib";
 
 /** CRC-32 (IEEE) of the bytes, continuing from `seed`. Unsigned 32 bits. */
@@ -16,3 +19,6 @@ export function sha256(bytes: Uint8Array): Uint8Array {
 export function sha256Hex(bytes: Uint8Array): string {
   return hash("sha256", bytes, "hex");
 }
+
+/** 32 bits that nobody outside this process knows. */
+export const PROCESS_SEED = randomInt(2 ** 32) | 0;

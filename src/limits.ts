@@ -47,6 +47,8 @@ export const POLL_MS = 0.5;
 export const LOOK_FOR_WORK_MS = 0.1;
 /** Zero-filled segments kept ready. */
 export const SPARE_SEGMENTS = 2;
+/** Retired segments kept to be written again: twice what a snapshot sets free by default. */
+export const MAX_RECYCLABLE_SEGMENTS = 8;
 /** Copies of cut tails kept in quarantine/. */
 export const MAX_QUARANTINES = 8;
 /** Bytes a worker writes between two syncs, so that a commit's sync never waits for a large one. */

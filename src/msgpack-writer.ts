@@ -144,11 +144,11 @@ export class MsgpackWriter {
     this.#reserve(HEADER_BYTES + 3 * length);
     if (length < SHORT_TEXT && this.#ascii(value)) return;
     const bytes = this.#bytes;
-    // Written behind the longest header, then moved down to the one it needs.
-    const from = this.#at + HEADER_BYTES;
+    // Written behind the longest header that it could need, and moved down in the rare case that it needs a shorter one.
+    const from = this.#at + textHeaderBytes(3 * length);
     const size = bytes.write(value, from, "utf8");
     this.#textHeader(size);
-    bytes.copyWithin(this.#at, from, from + size);
+    if (this.#at !== from) bytes.copyWithin(this.#at, from, from + size);
     this.#at += size;
   }
 
@@ -235,4 +235,10 @@ export class MsgpackWriter {
     this.#at -= this.#start;
     this.#start = 0;
   }
+}
+
+function textHeaderBytes(size: number): number {
+  if (size < 32) return 1;
+  if (size < 0x100) return 2;
+  return size < 0x10000 ? 3 : HEADER_BYTES;
 }

@@ -8,6 +8,7 @@
 import { compareCodePoints } from "../codec.ts";
 import { storeError } from "../errors.ts";
 import type { Lsn } from "../ids.ts";
+import { pickerAfter } from "../session/picker.ts";
 import type { PickerState, SessionState } from "../session/state.ts";
 import type { SessionMeta, SessionPickerInfo } from "../session/types.ts";
 import type { SnapshotView } from "../snapshot/view.ts";
@@ -140,11 +141,11 @@ function summarise(
       summary = {
         ...summary,
         headRevision: record.revision,
-        picker: record.picker ?? summary.picker,
+        picker: pickerAfter(summary.picker, record.picker),
         lastCommitLsn: lsn,
       };
     } else if (record.kind === "tombstone") {
-      summary = { ...summary, picker: record.picker ?? summary.picker };
+      summary = { ...summary, picker: pickerAfter(summary.picker, record.picker) };
     } else if (record.kind === "meta") {
       summary = { ...summary, meta: record.meta };
     } else if (record.kind === "delete") {

@@ -9,6 +9,7 @@
 import type { Lsn } from "../ids.ts";
 import { addUsage } from "./ledger.ts";
 import { type NodeEntry, NodeTable } from "./node-table.ts";
+import { pickerAfter } from "./picker.ts";
 import type {
   CommitRecord,
   GraphFact,
@@ -67,7 +68,7 @@ function applyCommit(state: SessionState, record: CommitRecord, lsn: Lsn): Sessi
       nodeCount: nodes.length - nodes.hiddenCount,
     },
     meta: state.meta,
-    picker: record.picker ?? state.picker,
+    picker: pickerAfter(state.picker, record.picker),
     ledger: sum.ledger,
     nodes: nodes.nodes,
     length: nodes.length,
@@ -196,7 +197,7 @@ function applyTombstone(state: SessionState, record: TombstoneRecord, lsn: Lsn):
   return {
     ...state,
     head,
-    picker: record.picker ?? state.picker,
+    picker: pickerAfter(state.picker, record.picker),
     hiddenCount: state.hiddenCount + hidden.size,
     removalCount: state.removals.count,
     ordinal,

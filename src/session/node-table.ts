@@ -11,14 +11,15 @@
  */
 import { KIB } from "../limits.ts";
 import { type Chunk, Chunks } from "./chunks.ts";
+import { SlotIndex } from "./slot-index.ts";
 
 /** The node counts as a user message of the picker. */
 export const NODE_USER_MESSAGE = 1;
 /** `hiddenAt` of a live node. A small integer: every other number would be an object of its own. */
 export const LIVE = 0x7fff_ffff;
 
-/** Bytes of memory that an entry costs beside its id and its body, estimated. */
-const ENTRY_BYTES = 153;
+/** Bytes of memory that an entry costs beside its id, its body and its cells in the index, as measured. */
+const ENTRY_BYTES = 116;
 
 export interface NodeEntry {
   readonly id: string;
@@ -94,7 +95,7 @@ class StoredEntry implements NodeEntry {
 export class NodeTable {
   readonly #stored: StoredEntry[] = [];
   readonly entries: readonly NodeEntry[] = this.#stored;
-  readonly slots = new Map<string, number>();
+  readonly slots = new SlotIndex(this.#stored);
   /** Parents that entries name (live or not) but that are not in the table; only permissive graphs have any. */
   readonly missingParents = new Set<string>();
   /** Bytes of what is kept of each entry beside its body. */
@@ -107,7 +108,7 @@ export class NodeTable {
 
   /** Bytes of memory of all bodies, of ids and of what else is kept, for memory accounting. */
   get bytes(): number {
-    return this.#entryBytes + this.#bodies.bytes + this.#beside.bytes;
+    return this.#entryBytes + this.slots.bytes + this.#bodies.bytes + this.#beside.bytes;
   }
 
   /** Bytes of bodies that `shed` could free if all of them were durable. */
@@ -124,8 +125,7 @@ export class NodeTable {
     const last = this.#stored.at(-1);
     // Nearly every node's parent is the one before it: its id is kept once, and looked up never.
     const followsLast = last !== undefined && parent === last.id;
-    this.slots.set(id, this.#stored.length);
-    if (this.slots.size === this.#stored.length) throw new Error(`node "${id}" exists already`);
+    if (!this.slots.add(id, this.#stored.length)) throw new Error(`node "${id}" exists already`);
     this.#stored.push(
       new StoredEntry(node, followsLast ? last.id : parent, revision, hiddenAt, this, this.#bodies),
     );

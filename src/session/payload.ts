@@ -76,7 +76,9 @@ function isPlainContainer(value: object, levels: number): boolean {
 
 function isPlainArray(value: readonly unknown[], levels: number): boolean {
   const { length } = value;
-  if (length > MAX_PLAIN_ITEMS || Reflect.ownKeys(value).length !== length + 1) return false;
+  // A hole leaves fewer keys, another key more.
+  if (length > MAX_PLAIN_ITEMS || Object.keys(value).length !== length) return false;
+  if (Object.getOwnPropertySymbols(value).length > 0) return false;
   for (let i = 0; i < length; i++) if (!isPlainProperty(value, i, levels)) return false;
   return true;
 }

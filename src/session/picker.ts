@@ -10,7 +10,7 @@ import { decodeValue } from "../codec.ts";
 import { MAX_FIRST_USER_MESSAGE_CHARS } from "../limits.ts";
 import { NODE_USER_MESSAGE } from "./node-table.ts";
 import type { NodeFact } from "./record.ts";
-import { isLive, type PickerState, type SessionState } from "./state.ts";
+import { isLive, type PickerChange, type PickerState, type SessionState } from "./state.ts";
 
 /** Whether this event is a message that counts. Looks only at own data of a checked value. */
 export function countsAsUserMessage(event: unknown): boolean {
@@ -77,8 +77,19 @@ export function pickerAfterTombstone(state: SessionState, hidden: ReadonlySet<st
   return { firstUserMessage: "", userMessageCount };
 }
 
-export function samePicker(a: PickerState, b: PickerState): boolean {
-  return a.userMessageCount === b.userMessageCount && a.firstUserMessage === b.firstUserMessage;
+/** What a record has to say; undefined if nothing changed. */
+export function pickerChange(before: PickerState, after: PickerState): PickerChange | undefined {
+  const { firstUserMessage, userMessageCount } = after;
+  if (firstUserMessage !== before.firstUserMessage) return after;
+  return userMessageCount === before.userMessageCount
+    ? undefined
+    : { firstUserMessage: undefined, userMessageCount };
+}
+
+export function pickerAfter(before: PickerState, change: PickerChange | undefined): PickerState {
+  if (change === undefined) return before;
+  const { firstUserMessage = before.firstUserMessage, userMessageCount } = change;
+  return { firstUserMessage, userMessageCount };
 }
 
 function isUserMessage(node: { readonly flags: number }): boolean {

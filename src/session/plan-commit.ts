@@ -7,7 +7,7 @@ import { decodeValue } from "../codec.ts";
 import { type StoreError, storeError } from "../errors.ts";
 import type { BlobRef } from "../ids.ts";
 import { addUsage } from "./ledger.ts";
-import { samePicker } from "./picker.ts";
+import { pickerChange } from "./picker.ts";
 import { type GraphPlan, planGraph } from "./plan-graph.ts";
 import { deletedError } from "./plan-session.ts";
 import type { PreparedCommit } from "./prepare.ts";
@@ -92,7 +92,7 @@ function accept(
     executionStateRef: checkpoint.executionStateRef,
     graph: graph.fact,
     usage: prepared.usage,
-    picker: samePicker(graph.picker, state.picker) ? undefined : graph.picker,
+    picker: pickerChange(state.picker, graph.picker),
     operation: prepared.operation,
   };
   const blobs: PlannedBlob[] = [];

@@ -3,7 +3,7 @@
  * head's revision. Under the strict policy live nodes stay closed under parents.
  */
 import { type StoreError, storeError } from "../errors.ts";
-import { pickerAfterTombstone, samePicker } from "./picker.ts";
+import { pickerAfterTombstone, pickerChange } from "./picker.ts";
 import type { SessionRecord } from "./record.ts";
 import { isUsed, liveEntries, liveEntry, type SessionState } from "./state.ts";
 import type { GraphPolicy, SessionMeta, VacuumReport } from "./types.ts";
@@ -35,7 +35,7 @@ export function planTombstone(
       kind: "tombstone",
       sessionId,
       nodeIds: [...hidden],
-      picker: samePicker(picker, state.picker) ? undefined : picker,
+      picker: pickerChange(state.picker, picker) && picker,
     },
     answer: undefined,
   };

@@ -226,10 +226,12 @@ function checkExecutionState(value: unknown, path: string): Uint8Array {
   return shape.snapshot(value, path) as Uint8Array;
 }
 
-/** An object without any property, of which there is nothing to copy. */
+/** An object without any property that counts, of which there is nothing to copy. */
 function isEmptyPlain(payload: unknown): boolean {
   if (typeof payload !== "object" || payload === null || types.isProxy(payload)) return false;
-  return Object.getPrototypeOf(payload) === Object.prototype && Reflect.ownKeys(payload).length === 0;
+  if (Object.getPrototypeOf(payload) !== Object.prototype) return false;
+  for (const _ in payload) return false;
+  return Object.getOwnPropertySymbols(payload).length === 0;
 }
 
 /** The payload is a copy of ours: looking at it calls no code of the caller. */

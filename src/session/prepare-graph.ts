@@ -70,13 +70,13 @@ function prepareNodes(
 ): PreparedGraph {
   const leafNodeId = shape.optionalId(fields, path, "leafNodeId");
   const items = shape.list(shape.get(fields, path, "nodes"), `${path}.nodes`);
-  const nodes: NodeFact[] = [];
+  const nodes = new Array<NodeFact>(items.length);
   const canonicalBodies: Uint8Array[] = [];
   let nodeBytes = 0;
   for (let i = 0; i < items.length; i++) {
     const node = prepareNode(items[i], path, i, canonical, canonicalBodies);
     nodeBytes += nodeSize(node);
-    nodes.push(node);
+    nodes[i] = node;
   }
   return { kind, nodes, leafNodeId, nodeBytes, canonicalBodies };
 }

@@ -6,7 +6,7 @@
  */
 import { type BlobRef, refFromBytes } from "../ids.ts";
 import { BLOB_KINDS, type BlobKind, decodeRecord, type LogRecord, type SessionRecord } from "./record.ts";
-import { COMMIT_LAYOUT, RecordTag } from "./record-writer.ts";
+import { isCommitLayout, RecordTag } from "./record-writer.ts";
 
 export interface BlobRoute {
   readonly kind: "blob";
@@ -46,9 +46,7 @@ function routeOf(record: LogRecord): RecordRoute {
 
 function commitRoute(front: Front): RecordRoute | undefined {
   const sessionId = front.text();
-  return sessionId === undefined || front.byte() !== COMMIT_LAYOUT
-    ? undefined
-    : { kind: "commit", sessionId };
+  return sessionId === undefined || !isCommitLayout(front.byte()) ? undefined : { kind: "commit", sessionId };
 }
 
 function blobRoute(front: Front): RecordRoute | undefined {

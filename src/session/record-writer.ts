@@ -11,10 +11,15 @@ import type { PersistedSessionConfig, TokenLedgerEntry } from "./types.ts";
 
 /** First items of a record's array. */
 export const RecordTag = { blob: 1, commit: 2, meta: 3, tombstone: 4, vacuum: 5, delete: 6 } as const;
-/** Layout version of a commit record; a newer one is refused, not guessed. */
-export const COMMIT_LAYOUT = 1;
+/** Layout version of a commit record; a newer one is refused, not guessed. In layout 1 a picker always had its text. */
+const COMMIT_LAYOUT = 2;
+const OLDEST_COMMIT_LAYOUT = 1;
 /** First item of a graph fact; an unchanged graph is nil. */
 export const GraphTag = { append: 0, replace: 1 } as const;
+
+export function isCommitLayout(value: unknown): boolean {
+  return value === COMMIT_LAYOUT || value === OLDEST_COMMIT_LAYOUT;
+}
 
 export function writeBlob(to: MsgpackWriter, record: BlobRecord): void {
   to.array(6);
@@ -46,7 +51,7 @@ export function writeCommit(to: MsgpackWriter, record: CommitRecord): void {
     to.nil();
   } else {
     to.array(2);
-    writeText(to, record.picker.firstUserMessage);
+    writeOptional(to, record.picker.firstUserMessage);
     to.integer(record.picker.userMessageCount);
   }
   if (record.operation === undefined) {

@@ -8,8 +8,8 @@
 import { packTransient, unpack } from "../codec.ts";
 import { type BlobRef, refFromBytes, refToBytes } from "../ids.ts";
 import { MsgpackWriter } from "../msgpack-writer.ts";
-import { COMMIT_LAYOUT, GraphTag, RecordTag, writeBlob, writeCommit } from "./record-writer.ts";
-import type { PickerState } from "./state.ts";
+import { GraphTag, isCommitLayout, RecordTag, writeBlob, writeCommit } from "./record-writer.ts";
+import type { PickerChange, PickerState } from "./state.ts";
 import type { PersistedSessionConfig, SessionMeta, TokenLedgerEntry, TokenUsage } from "./types.ts";
 
 export const BLOB_KINDS = ["manifest", "toolState", "pluginSnapshot", "executionState"] as const;
@@ -60,7 +60,7 @@ export interface CommitRecord {
   /** Deltas, all-zero ones left out. */
   readonly usage: readonly TokenLedgerEntry[];
   /** The picker info after this commit, if it changed. */
-  readonly picker: PickerState | undefined;
+  readonly picker: PickerChange | undefined;
   readonly operation: { readonly id: string; readonly digest: Uint8Array } | undefined;
 }
 export interface MetaRecord {
@@ -154,7 +154,7 @@ export function decodeRecord(bytes: Uint8Array): LogRecord {
 }
 
 function commitFromWire(wire: unknown[]): CommitRecord {
-  if (wire[2] !== COMMIT_LAYOUT) throw new Error(`unknown commit layout ${String(wire[2])}`);
+  if (!isCommitLayout(wire[2])) throw new Error(`unknown commit layout ${String(wire[2])}`);
   const operation = wire[14] === null ? undefined : asArray(wire[14], "operation");
   return {
     kind: "commit",
@@ -169,7 +169,7 @@ function commitFromWire(wire: unknown[]): CommitRecord {
     executionStateRef: refFromWire(wire[10]),
     graph: graphFromWire(wire[11]),
     usage: asArray(wire[12], "usage").map(usageFromWire),
-    picker: pickerFromWire(wire[13]),
+    picker: pickerChangeFromWire(wire[13]),
     operation:
       operation === undefined
         ? undefined
@@ -257,6 +257,14 @@ export function pickerFromWire(value: unknown): PickerState | undefined {
   if (value === null) return undefined;
   const wire = asArray(value, "picker");
   return { firstUserMessage: asText(wire[0], "first message"), userMessageCount: asNumber(wire[1], "count") };
+}
+function pickerChangeFromWire(value: unknown): PickerChange | undefined {
+  if (value === null) return undefined;
+  const wire = asArray(value, "picker");
+  return {
+    firstUserMessage: optionalText(wire[0], "first message"),
+    userMessageCount: asNumber(wire[1], "count"),
+  };
 }
 
 export function nodeToWire(node: NodeFact): unknown[] {

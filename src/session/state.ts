@@ -34,6 +34,13 @@ export interface PickerState {
   readonly userMessageCount: number;
 }
 
+/** What a record says of it: most commits leave the text as it is, and it may be as long as they are. */
+export interface PickerChange {
+  /** Undefined: as before. */
+  readonly firstUserMessage: string | undefined;
+  readonly userMessageCount: number;
+}
+
 /** The remembered answer of an operation. */
 export interface Receipt {
   readonly operationId: string;

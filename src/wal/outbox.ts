@@ -18,8 +18,12 @@ import { type Ring, Tag } from "./ring.ts";
 /** Bytes after which the log's thread may begin while this turn still appends. */
 const HAND_OVER_BYTES = 256 * KIB;
 
-/** Frames below which a turn does not hand over on the way: a sync is to be worth it. */
+/**
+ * Frames below which a turn does not hand over on the way: so many, and such a part of all that are in flight. A sync is
+ * to be worth its two wake-ups, and those who wait behind a thousand others lose nothing by larger batches.
+ */
 const MIN_HAND_OVER_FRAMES = 32;
+const HAND_OVER_PART = 8;
 
 /** What waits for room in the ring. */
 type Queued =
@@ -129,7 +133,9 @@ export class Outbox {
   #isLongTurn(): boolean {
     if (this.#ring.unpublishedBytes >= HAND_OVER_BYTES) return true;
     const { patienceMs } = this.#host();
-    if (patienceMs === undefined || this.#unpublished < MIN_HAND_OVER_FRAMES) return false;
+    if (patienceMs === undefined) return false;
+    if (this.#unpublished < Math.max(MIN_HAND_OVER_FRAMES, this.#flight.frames / HAND_OVER_PART))
+      return false;
     return performance.now() - this.#begun > patienceMs;
   }
 

@@ -7,10 +7,12 @@
  * 2. Recycling comes first; zeros are written only when there is nothing to recycle.
  * 3. A spare that cannot be made is no failure of the log: the supply is *down* until an attempt succeeds.
  *    A directory sync that failed is one: after it no name can be trusted, and it is never repeated.
- * 4. A scrub leaves no old bytes: retired files are removed, and unused spares made of them are replaced.
+ * 4. As many retired files are kept as segments were made since the last retirement: a busy log, whose segments
+ *    come free a snapshot's worth at a time, then writes no zeros, and an idle one keeps few.
+ * 5. A scrub leaves no old bytes: retired files are removed, and unused spares made of them are replaced.
  */
 import { isStoreError } from "../errors.ts";
-import { SPARE_SEGMENTS } from "../limits.ts";
+import { MAX_RECYCLABLE_SEGMENTS, SPARE_SEGMENTS } from "../limits.ts";
 import {
   createSegment,
   type LogPlace,
@@ -47,6 +49,8 @@ export class Supply {
   /** Highest number that has a file. */
   #top: number;
   #recyclable: string[];
+  /** Segments made since the last retirement. */
+  #made = 0;
   /** Spares, not yet taken when last seen, that hold old bytes. */
   #recycled = new Set<number>();
   #retirements: Retirement[] = [];
@@ -121,6 +125,7 @@ export class Supply {
       this.#recycled.delete(segment.number - SPARE_SEGMENTS);
     }
     this.#top += 1;
+    this.#made += 1;
     this.#offer();
   }
 
@@ -143,13 +148,13 @@ export class Supply {
 
   #retire({ below, scrub }: Retirement): void {
     const { vfs } = this.#place;
+    const most = Math.min(Math.max(this.#made, SPARE_SEGMENTS), MAX_RECYCLABLE_SEGMENTS);
+    this.#made = 0;
     for (const number of listSegments(this.#place)) {
       if (number >= below) break;
       const path = segmentPath(this.#place, number);
       const usable =
-        !scrub &&
-        this.#recyclable.length < SPARE_SEGMENTS &&
-        vfs.stat(path)?.size === this.#source.segmentBytes;
+        !scrub && this.#recyclable.length < most && vfs.stat(path)?.size === this.#source.segmentBytes;
       if (usable) this.#recyclable.push(unnameSegment(this.#place, number));
       else vfs.remove(path);
     }

@@ -166,7 +166,7 @@ test("a ref that names no blob, or one of another kind, is missing by its compon
   refusal("BLOB_MISSING", () => bench.commit(withCheckpoint({ executionStateRef: manifestRef })));
 });
 
-test("a record names the picker only where it changes", () => {
+test("a record names of the picker only what changes", () => {
   const bench = new SessionBench();
   const pickers = [
     commitOf(),
@@ -174,6 +174,7 @@ test("a record names the picker only where it changes", () => {
     append([node("a", "first")]),
     append([message("answer", "hi", { role: "Assistant" })]),
     append([message("second", "again")]),
+    commitOf({ graph: { kind: "replaceFull", graph: { nodes: [message("other", "new")] } } }),
   ].map((commit) => {
     bench.commit(commit);
     const record = bench.records.at(-1);
@@ -184,8 +185,10 @@ test("a record names the picker only where it changes", () => {
     { firstUserMessage: "hello", userMessageCount: 1 },
     undefined,
     undefined,
-    { firstUserMessage: "hello", userMessageCount: 2 },
+    { firstUserMessage: undefined, userMessageCount: 2 },
+    { firstUserMessage: "new", userMessageCount: 1 },
   ]);
+  assert.deepEqual(bench.state.picker, { firstUserMessage: "new", userMessageCount: 1 });
 });
 
 test("turn state and plugin revision are copied into the manifest", () => {

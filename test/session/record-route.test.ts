@@ -104,6 +104,6 @@ test("any bytes are routed, or refused by a plain Error", () => {
 });
 
 test("a commit of a layout that is not known is refused, not guessed", () => {
-  const items = [2, "a", 2, ...Array.from({ length: 12 }, () => null)];
-  assert.throws(() => routeRecord(pack(items)), /unknown commit layout 2/);
+  const items = [2, "a", 3, ...Array.from({ length: 12 }, () => null)];
+  assert.throws(() => routeRecord(pack(items)), /unknown commit layout 3/);
 });

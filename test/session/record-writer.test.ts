@@ -6,6 +6,7 @@ import { encodeCanonical, pack } from "../../src/codec.ts";
 import type { BlobRef } from "../../src/ids.ts";
 import { writeManifest } from "../../src/session/manifest-writer.ts";
 import { type CommitRecord, encodeRecord, type GraphFact, type NodeFact } from "../../src/session/record.ts";
+import type { PickerChange } from "../../src/session/state.ts";
 import type { SessionCheckpoint } from "../../src/session/types.ts";
 
 const counter = fc.oneof(
@@ -61,12 +62,14 @@ const commit: fc.Arbitrary<CommitRecord> = fc.record({
   executionStateRef: maybe(ref),
   graph,
   usage: fc.array(fc.record({ source: anyText, model: anyText, usage }), { maxLength: 20 }),
-  picker: maybe(fc.record({ firstUserMessage: anyText, userMessageCount: counter })),
+  picker: maybe(fc.record({ firstUserMessage: maybe(anyText), userMessageCount: counter })),
   operation: maybe(fc.record({ id, digest: bytes })),
 });
 
 /** A text as docs/format.md says: with lone surrogates, its UTF-16 code units as a binary. */
 const text = (value: string): unknown => (value.isWellFormed() ? value : Buffer.from(value, "utf16le"));
+const pickerText = ({ firstUserMessage }: PickerChange): unknown =>
+  firstUserMessage === undefined ? null : text(firstUserMessage);
 const digest = (value: string | undefined): unknown =>
   value === undefined ? null : Buffer.from(value, "hex");
 const nodeArray = (one: NodeFact): unknown[] => [one.id, one.parent ?? null, one.flags, one.body];
@@ -85,7 +88,7 @@ function commitArray(record: CommitRecord): unknown[] {
   return [
     2,
     record.sessionId,
-    1,
+    2,
     record.revision,
     [
       text(config.providerId),
@@ -110,7 +113,7 @@ function commitArray(record: CommitRecord): unknown[] {
       sum.cachedInputTokens,
       sum.reasoningTokens,
     ]),
-    picker === undefined ? null : [text(picker.firstUserMessage), picker.userMessageCount],
+    picker === undefined ? null : [pickerText(picker), picker.userMessageCount],
     operation === undefined ? null : [operation.id, operation.digest],
   ];
 }

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { isStoreError } from "../../src/errors.ts";
@@ -96,6 +96,32 @@ test("on threads a store is folded, published, marked, swept, merged, checked an
   assert.deepEqual(await pool.run("check", { root, manifest: current }), []);
   assert.ok(!readdirSync(join(root, "heads")).some((name) => name.endsWith(".tmp")));
 });
+
+const skip = process.platform !== "linux" && "only Linux gives each thread a priority";
+
+test("a thread of the pool gives way to the threads that commits wait for", { skip }, async (t) => {
+  const before = niceOfThreads();
+  const { root, manifest } = await waiting(t, await fixtureWithCommits());
+  const pool = poolFor(t, createWorkPool(diskVfs, 1));
+  await pool.run("check", { root, manifest });
+  const started = [...niceOfThreads()].filter(([thread]) => !before.has(thread)).map(([, nice]) => nice);
+  const own = before.get(String(process.pid)) ?? 0;
+  assert.deepEqual(
+    started.filter((nice) => nice > own),
+    [Math.max(own, 5)].filter((nice) => nice > own),
+  );
+  assert.equal(niceOfThreads().get(String(process.pid)), own);
+});
+
+/** Priority of each thread of this process: field 19 of its `stat`. */
+function niceOfThreads(): Map<string, number> {
+  const nice = new Map<string, number>();
+  for (const thread of readdirSync("/proc/self/task")) {
+    const stat = readFileSync(`/proc/self/task/${thread}/stat`, "utf8");
+    nice.set(thread, Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[16]));
+  }
+  return nice;
+}
 
 test("an error of a task crosses from its thread with code, fields and message", async (t) => {
   const fixture = await fixtureWithCommits();

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { isStoreError } from "../../src/errors.ts";
+import { MAX_RECYCLABLE_SEGMENTS, SPARE_SEGMENTS } from "../../src/limits.ts";
 import { withFaults } from "../../src/vfs/fault.ts";
 import { MemoryVfs } from "../../src/vfs/memory.ts";
 import { DIRECTORY, opened, readFile, segmentPathOf } from "./fixture.ts";
@@ -55,6 +56,38 @@ describe("retired segments", () => {
     log.log.retire(log.log.stats().activeSegment, { scrub: false });
     await log.settle();
     assert.equal(log.log.stats().segments, 3);
+  });
+
+  it("are kept as many as were made since the last retirement, so that a busy log writes no zeros", async () => {
+    const vfs = new MemoryVfs();
+    const log = await opened({ vfs });
+    const kept = () => vfs.list(DIRECTORY).filter((name) => name.startsWith("recycle-")).length;
+    const go = async (rolls: number): Promise<void> => {
+      for (let roll = 0; roll < rolls; roll += 1) {
+        await log.write(100);
+        log.start = await log.roll();
+      }
+      await log.settle();
+    };
+    const retire = async (): Promise<void> => {
+      log.log.retire(log.log.stats().activeSegment, { scrub: false });
+      await log.settle();
+    };
+    for (let round = 0; round < 2; round += 1) {
+      await go(6);
+      await retire();
+    }
+    assert.equal(kept(), 6);
+    await go(6);
+    assert.equal(kept(), 0);
+    await go(30);
+    await retire();
+    assert.equal(kept(), MAX_RECYCLABLE_SEGMENTS);
+    for (let round = 0; round < 12; round += 1) {
+      await go(1);
+      await retire();
+    }
+    assert.equal(kept(), SPARE_SEGMENTS);
   });
 
   it("leave no old bytes when scrubbed", async () => {

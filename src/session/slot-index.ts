@@ -1,0 +1,92 @@
+/**
+ * Slots of a node table by node id: open addressing over one array of integers. A `Map` would keep for every node some
+ * fifty bytes that the garbage collector walks through, and would miss the processor's cache several times a look-up;
+ * with many sessions in turn that was a tenth of a commit. It deliberately removes nothing: tables only grow.
+ *
+ * 1. Ids lie in the table's entries alone. A hash that agrees proves nothing: the id is compared.
+ * 2. The hash begins with a number of this process, so that nobody can choose ids which all collide. It decides where
+ *    something lies, never an answer.
+ */
+import { PROCESS_SEED } from "../checksum.ts";
+
+/** Cells of a new index, still within V8's own heap; it doubles when half of them are used. */
+const FIRST_CELLS = 8;
+/** Multiplier of MurmurHash2. */
+const MULTIPLIER = 0x5bd1_e995;
+
+export class SlotIndex {
+  readonly #entries: readonly { readonly id: string }[];
+  /** Pairs: hash, and slot + 1; the second is 0 in an empty cell. */
+  #cells = new Int32Array(2 * FIRST_CELLS);
+  #mask = FIRST_CELLS - 1;
+  #size = 0;
+
+  /** `entries[slot].id` must be there when the slot was added. */
+  constructor(entries: readonly { readonly id: string }[]) {
+    this.#entries = entries;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Bytes of memory. */
+  get bytes(): number {
+    return this.#cells.byteLength;
+  }
+
+  get(id: string): number | undefined {
+    const slot = (this.#cells[2 * this.#cellOf(id, hashOf(id)) + 1] as number) - 1;
+    return slot < 0 ? undefined : slot;
+  }
+
+  has(id: string): boolean {
+    return this.get(id) !== undefined;
+  }
+
+  /** False, and nothing is changed, if the id is there already. */
+  add(id: string, slot: number): boolean {
+    const hash = hashOf(id);
+    const cell = this.#cellOf(id, hash);
+    if (this.#cells[2 * cell + 1] !== 0) return false;
+    this.#cells[2 * cell] = hash;
+    this.#cells[2 * cell + 1] = slot + 1;
+    this.#size += 1;
+    if (2 * this.#size > this.#mask) this.#grow();
+    return true;
+  }
+
+  /** The cell of the id, or the empty one where it belongs. */
+  #cellOf(id: string, hash: number): number {
+    const cells = this.#cells;
+    let cell = hash & this.#mask;
+    for (;;) {
+      const slot = (cells[2 * cell + 1] as number) - 1;
+      if (slot < 0 || (cells[2 * cell] === hash && this.#entries[slot]?.id === id)) return cell;
+      cell = (cell + 1) & this.#mask;
+    }
+  }
+
+  #grow(): void {
+    const old = this.#cells;
+    this.#mask = 2 * this.#mask + 1;
+    const cells = new Int32Array(2 * (this.#mask + 1));
+    for (let at = 0; at < old.length; at += 2) {
+      if (old[at + 1] === 0) continue;
+      let cell = (old[at] as number) & this.#mask;
+      while (cells[2 * cell + 1] !== 0) cell = (cell + 1) & this.#mask;
+      cells[2 * cell] = old[at] as number;
+      cells[2 * cell + 1] = old[at + 1] as number;
+    }
+    this.#cells = cells;
+  }
+}
+
+function hashOf(id: string): number {
+  let hash = PROCESS_SEED;
+  for (let i = 0; i < id.length; i++) {
+    hash = Math.imul(hash ^ id.charCodeAt(i), MULTIPLIER);
+    hash ^= hash >>> 15;
+  }
+  return hash | 0;
+}
