@@ -83,7 +83,11 @@ export async function openLog(
 ): Promise<{ log: Log; recovery: LogRecovery }> {
   const place = placeOf(config);
   const clock = config.clock ?? systemClock;
-  const reopened = await runInTurns(reopen(place, start, sourceOf(config), onRecord), clock, "opening");
+  const reopened = await runInTurns(
+    reopen(place, start, sourceOf(config), onRecord, config.onProgress),
+    clock,
+    "opening",
+  );
   // Starting threads is a turn's work of its own.
   await nextTurn(clock, "opening");
   return { log: startLog(config, place, reopened, listener), recovery: reopened.recovery };
