@@ -40,13 +40,13 @@ export const maintenanceWrites: Bench = {
         plots: [],
       };
     }
-    const logBytes = pick(run, 16, 1) * 2 ** 20;
+    const logBytes = pick(run, 8, 1) * 2 ** 20;
     const mixes: Readonly<Record<string, Mix>> = {
       "log alone": { options: { snapshot: false, gc: false }, withValues: false },
       "snapshots and gc": { options: { snapshot: { logBytes } }, withValues: false },
       "snapshots and gc, a value a commit": { options: { snapshot: { logBytes } }, withValues: true },
     };
-    const steps = pick(run, 4_000, 40);
+    const steps = pick(run, 1_000, 40);
     const cases = Object.entries(mixes).map(
       ([subject, mix], index): Case => ({
         subject,
