@@ -8,6 +8,7 @@ import { isStoreError, type StoreErrorCode } from "../../src/errors.ts";
 import type { PersistedSessionRead, RuntimeCommit } from "../../src/session/types.ts";
 import type { Random } from "../../src/testing/simulation/random.ts";
 import { ledgerEntry, meta, usage } from "../support/builders.ts";
+import { ACTIONS, type Action } from "./actions.ts";
 import type { Sessions } from "./sessions.ts";
 import { kindOf, type Writer } from "./values.ts";
 
@@ -15,6 +16,8 @@ import { kindOf, type Writer } from "./values.ts";
 export const PAPER = 160;
 /** Milliseconds after which what was refused as too much is tried again. */
 const BUSY_MS = 5;
+/** Milliseconds after which a snapshot or gc may be given up. */
+const MOST_JOB_MS = 30;
 /** After these the process has to end: no fault was injected, so none may come. */
 const OVER: ReadonlySet<StoreErrorCode> = new Set<StoreErrorCode>([
   "STORE_POISONED",
@@ -22,36 +25,6 @@ const OVER: ReadonlySet<StoreErrorCode> = new Set<StoreErrorCode>([
   "STORE_FULL",
   "INTERNAL",
 ]);
-
-const ACTIONS = {
-  commit: 40,
-  cutBack: 6,
-  retry: 4,
-  conflictingOperation: 0.5,
-  tombstone: 4,
-  vacuum: 3,
-  replaceFull: 2,
-  fork: 1,
-  delete: 1.5,
-  meta: 2,
-  load: 2,
-  loadPath: 3,
-  loadNewest: 3,
-  changesSince: 3,
-  loadNode: 4,
-  loadMeta: 2,
-  headMeta: 3,
-  iteratePath: 1,
-  iterateGraph: 0.5,
-  list: 1,
-  snapshot: 0.5,
-  gc: 0.3,
-  verify: 0.05,
-  view: 0.3,
-  secondOpen: 0.2,
-  abort: 0.5,
-} as const;
-type Action = keyof typeof ACTIONS;
 
 export interface WorkParts {
   readonly store: Store;
@@ -143,6 +116,8 @@ export class Work {
         return this.#view(random);
       case "secondOpen":
         return openSecond();
+      case "abortJob":
+        return this.#abortJob(random);
       case "abort":
         return this.#abort(session);
       case "list":
@@ -256,6 +231,19 @@ export class Work {
     const sent = session.commitRuntimeState(commit, { signal: controller.signal });
     controller.abort();
     await sent;
+  }
+
+  /** A snapshot or gc that is given up, early or late or not at all. */
+  async #abortJob(random: Random): Promise<void> {
+    const { store } = this.#parts;
+    const controller = new AbortController();
+    const timer = setTimeout(() => controller.abort(), random.below(MOST_JOB_MS));
+    const options = { signal: controller.signal };
+    try {
+      await (random.chance(0.5) ? store.gc(options) : store.snapshot(options));
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   async #read(session: RuntimePersistence, action: Action, random: Random): Promise<void> {

@@ -1,0 +1,32 @@
+/** What a soak's host does, and how often beside the rest. */
+
+export const ACTIONS = {
+  commit: 40,
+  cutBack: 6,
+  retry: 4,
+  conflictingOperation: 0.5,
+  tombstone: 4,
+  vacuum: 3,
+  replaceFull: 2,
+  fork: 1,
+  delete: 1.5,
+  meta: 2,
+  load: 2,
+  loadPath: 3,
+  loadNewest: 3,
+  changesSince: 3,
+  loadNode: 4,
+  loadMeta: 2,
+  headMeta: 3,
+  iteratePath: 1,
+  iterateGraph: 0.5,
+  list: 1,
+  snapshot: 0.5,
+  gc: 0.3,
+  verify: 0.05,
+  view: 0.3,
+  secondOpen: 0.2,
+  abort: 0.5,
+  abortJob: 0.4,
+} as const;
+export type Action = keyof typeof ACTIONS;
