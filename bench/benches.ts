@@ -2,6 +2,7 @@
 import { busyPool } from "./busy-pool.ts";
 import { commitSize } from "./commit-size.ts";
 import { diskAfterDeletes } from "./disk-after-deletes.ts";
+import { endlessSession } from "./endless-session.ts";
 import { eventLoop } from "./event-loop.ts";
 import { figures } from "./figures.ts";
 import { groupCommit } from "./group-commit.ts";
@@ -32,6 +33,7 @@ export const BENCHES: readonly Bench[] = [
   busyPool,
   historyLength,
   loads,
+  endlessSession,
   recovery,
   manySessions,
   memoryPerSession,

@@ -1,11 +1,13 @@
 /**
  * How fast are loads? A session of 100 to 100,000 nodes of 1 KB of which a tenth is the active path: the full
  * graph, the active path and its newest 100 nodes, and the head alone, from a session in memory; and the full graph,
- * and the newest 100 nodes, first thing after opening. Beside
- * reading and parsing a JSONL file that holds the same nodes, and selecting them from SQLite.
+ * and the newest 100 nodes, first thing after opening. The path is the oldest tenth of the nodes: the worst case for a
+ * look at the newest pages (`endless-session` has the best). Beside reading and parsing a JSONL file that holds the same
+ * nodes, and selecting them from SQLite, as JSON and as the very msgpack of the store.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { decodeValue, encodeValue } from "../src/codec.ts";
 import { openStore, type SessionNodeRecord, type Store } from "../src/index.ts";
 import { type Database, loadSqlite, type Sqlite } from "./subjects/sqlite.ts";
 import type { Bench, BenchRun, Row } from "./support/bench.ts";
@@ -28,7 +30,7 @@ export const loads: Bench = {
     const sqlite = await loadSqlite();
     const rows: Row[] = [];
     const verified: string[] = [];
-    for (const count of pick(run, [100, 1_000, 10_000, 100_000], [100, 1_000])) {
+    for (const count of pick(run, [100, 1_000, 5_000, 10_000, 100_000], [100, 1_000])) {
       run.say(`${count} nodes`);
       rows.push(...(await measureLoads(run, count, "absent" in sqlite ? undefined : sqlite.module)));
       verified.push(`${count.toLocaleString("en")} nodes: every load was counted and its leaf compared`);
@@ -73,6 +75,7 @@ async function measureLoads(run: BenchRun, count: number, sqlite: Sqlite | undef
   const db =
     sqlite === undefined ? undefined : fillSqlite(sqlite, join(run.directory, `nodes-${count}.db`), nodes);
   const select = db?.prepare("SELECT body FROM nodes ORDER BY id");
+  const selectPacked = db?.prepare("SELECT node, parent, body FROM packed ORDER BY id");
 
   /** Repeats short loads, so that a sample is at least some milliseconds. */
   const repeats = pick(run, Math.max(1, Math.round(2_000 / count)), 1);
@@ -163,6 +166,20 @@ async function measureLoads(run: BenchRun, count: number, sqlite: Sqlite | undef
         }),
     });
   }
+  if (selectPacked !== undefined) {
+    cases.push({
+      ...point,
+      subject: "SQLite, select and decode msgpack",
+      measure: () =>
+        timed(count, () => {
+          const rows = selectPacked.all() as { node: string; parent: string | null; body: Uint8Array }[];
+          return rows.map(({ node, parent, body }) => {
+            const ids = parent === null ? { nodeId: node } : { nodeId: node, parentNodeId: parent };
+            return Object.assign(ids, decodeValue(body));
+          }).length;
+        }),
+    });
+  }
   const rows = await interleave(run, cases);
   await store.close();
   db?.close();
@@ -192,8 +209,16 @@ function fillSqlite(
   db.pragma("journal_mode = WAL");
   db.exec("CREATE TABLE nodes (id INTEGER PRIMARY KEY, body TEXT NOT NULL)");
   const insert = db.prepare("INSERT INTO nodes (body) VALUES (?)");
+  db.exec(
+    "CREATE TABLE packed (id INTEGER PRIMARY KEY, node TEXT NOT NULL, parent TEXT, body BLOB NOT NULL)",
+  );
+  const insertPacked = db.prepare("INSERT INTO packed (node, parent, body) VALUES (?, ?, ?)");
   db.transaction(() => {
-    for (const node of nodes) insert.run(JSON.stringify(node));
+    for (const node of nodes) {
+      insert.run(JSON.stringify(node));
+      const { nodeId, parentNodeId, ...rest } = node;
+      insertPacked.run(nodeId, parentNodeId ?? null, encodeValue(rest, "plain"));
+    }
   }).immediate();
   return db;
 }

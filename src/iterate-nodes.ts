@@ -9,10 +9,9 @@ import { throwIfAborted } from "./actors/ask.ts";
 import type { Source } from "./actors/source.ts";
 import { type Clock, nextTurn } from "./clock.ts";
 import type { CallOptions } from "./contract.ts";
-import type { NodeEntry } from "./session/node-table.ts";
 import { preparePath } from "./session/prepare.ts";
-import { nodeFromEntry, pathEntries } from "./session/read.ts";
-import { liveEntries, type SessionState } from "./session/state.ts";
+import { nodeFromEntry, type PathNode, pathEntries } from "./session/read.ts";
+import { liveEntries, liveEntry, type SessionState } from "./session/state.ts";
 import type { Json, SessionEvent, SessionNodeRecord } from "./session/types.ts";
 
 export interface Walkable {
@@ -36,7 +35,7 @@ export function iteratePathOf<Event = SessionEvent, Body = Json>(
   let choose: () => Choice;
   try {
     const { leafNodeId } = preparePath(path);
-    choose = () => (state) => pathEntries(state, leafNodeId ?? state.head?.leafNodeId);
+    choose = () => (state) => pathEntries((id) => liveEntry(state, id), leafNodeId ?? state.head?.leafNodeId);
   } catch (error) {
     choose = () => {
       throw error;
@@ -53,7 +52,7 @@ export function iterateGraphOf<Event = SessionEvent, Body = Json>(
   return iterateNodes<Event, Body>(store, () => liveEntries, options?.signal);
 }
 
-type Choice = (state: SessionState) => Iterable<NodeEntry>;
+type Choice = (state: SessionState) => Iterable<PathNode>;
 
 async function* iterateNodes<Event, Body>(
   store: Walkable,

@@ -61,10 +61,6 @@ export const MAINTENANCE_BYTES_PER_MS = Math.round((32 * MIB) / 1000);
  * A single larger frame is one step.
  */
 export const RECOVERY_STEP_BYTES = 256 * KIB;
-/** Bytes of log between two events that tell how far a replay is: some 50 ms. */
-export const PROGRESS_BYTES = 8 * MIB;
-/** Milliseconds between two events that tell how far a worker is. */
-export const PROGRESS_MS = 1_000;
 /** Bytes of log that are read, or looked through for remains, at a time: memory speed, so a millisecond. */
 export const READ_STEP_BYTES = 1 * MIB;
 
@@ -73,6 +69,12 @@ export const PAGE_BYTES = 256 * KIB;
 export const PAGE_MERGE_FAN_IN = 8;
 /** Page references one index page holds. */
 export const PAGE_FAN_OUT = 16;
+/**
+ * What a read of the newest nodes of a session that is not in memory may look at before the session is loaded instead:
+ * bytes of its pages, some 15 ms of reading, and its records in the log.
+ */
+export const MAX_NEWEST_PAGE_BYTES = 2 * MIB;
+export const MAX_NEWEST_RECORDS = 512;
 /** Bytes of a block of a heads file. */
 export const HEADS_BLOCK_BYTES = 4 * KIB;
 /** Bytes of packs that one slice of a gc rewrites. */

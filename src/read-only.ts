@@ -9,7 +9,7 @@
 import { resolve as resolvePath } from "node:path";
 import { throwIfAborted } from "./actors/ask.ts";
 import { Exclusive } from "./actors/exclusive.ts";
-import { readMeta, readNodeOf, readSessionOf } from "./actors/reads.ts";
+import { readMeta, readNewestOf, readNodeOf, readSessionOf } from "./actors/reads.ts";
 import type { Source } from "./actors/source.ts";
 import { openViewInSteps, type StoreView } from "./actors/view-of-moment.ts";
 import { type Clock, systemClock } from "./clock.ts";
@@ -116,9 +116,14 @@ class View implements ReadOnlyStore {
         this.#checked(
           () => prepareScope(scope),
           (checked) =>
-            read<PersistedSessionRead<Event, Body> | undefined>(options, (view, state) =>
-              readSessionOf<Event, Body>(view.source, state, checked),
-            ),
+            this.#read<PersistedSessionRead<Event, Body> | undefined>(options, (view) => {
+              const newest = view.isLoaded(id)
+                ? undefined
+                : readNewestOf<Event, Body>(view.source, id, checked);
+              return newest === undefined
+                ? readSessionOf<Event, Body>(view.source, view.state(id), checked)
+                : newest.answer;
+            }),
         ),
       loadNode: (nodeId: string, options?: CallOptions) =>
         this.#checked(

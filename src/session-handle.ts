@@ -4,7 +4,7 @@
  */
 import { abortedError, type Reply } from "./actors/ask.ts";
 import type { Engine } from "./actors/engine.ts";
-import { readMeta, readNodeOf, readSessionOf } from "./actors/reads.ts";
+import { readMeta, readNewestOf, readNodeOf, readSessionOf } from "./actors/reads.ts";
 import { bindWrite, type CommitEvent, type WritePlan } from "./actors/session.ts";
 import type { CallOptions, RuntimePersistence } from "./contract.ts";
 import { toStoreError } from "./errors.ts";
@@ -103,7 +103,11 @@ export class SessionHandle<Event = SessionEvent, Body = Json> implements Runtime
     return answer<PersistedSessionRead<Event, Body> | undefined>(options, (reply) => {
       this.#engine.checkReadable();
       const checked = prepareScope(scope);
-      this.#read((state) => readSessionOf<Event, Body>(this.#engine.source, state, checked), reply);
+      const { sessions, source } = this.#engine;
+      const isLoaded = sessions.peek(this.sessionId)?.loaded !== undefined;
+      const newest = isLoaded ? undefined : readNewestOf<Event, Body>(source, this.sessionId, checked);
+      if (newest !== undefined) return reply.resolve(newest.answer);
+      this.#read((state) => readSessionOf<Event, Body>(source, state, checked), reply);
     });
   }
 

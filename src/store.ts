@@ -103,7 +103,7 @@ class VarveStore implements Store {
   }
 
   snapshot(options?: CallOptions): Promise<void> {
-    return this.#engine.snapshot(options?.signal);
+    return withSignal(options?.signal, () => this.#engine.snapshot());
   }
 
   gc(options?: CallOptions): Promise<GcReport> {

@@ -11,6 +11,7 @@ import { type StoreError, storeError, toStoreError } from "../errors.ts";
 import { CLOSE_FOLD_BYTES, DEFAULT_SNAPSHOT_LOG_BYTES, LOG_BACKLOG_FACTOR } from "../limits.ts";
 import type { GcReport } from "../session/types.ts";
 import type { Log } from "../wal/log.ts";
+import { withSignal } from "./ask.ts";
 import { Collector } from "./collector.ts";
 import type { Ownership } from "./directory.ts";
 import type { StoreLife } from "./lifecycle.ts";
@@ -63,15 +64,12 @@ export class Engine {
     );
     this.#collector = new Collector(parts, this.#snapshotter);
     this.#snapshots = new SerialJob(
-      (reason, signal) => this.#snapshotter.run(reason, signal),
-      (error) =>
-        onEvent(
-          isAborted(error) ? { type: "cancelled", job: "snapshot" } : { type: "snapshotFailed", error },
-        ),
+      (reason) => this.#snapshotter.run(reason),
+      (error) => onEvent({ type: "snapshotFailed", error }),
     );
     this.#collections = new SerialJob(
-      (reason, signal) => this.#collector.run(reason, signal),
-      (error) => onEvent(isAborted(error) ? { type: "cancelled", job: "gc" } : { type: "gcFailed", error }),
+      (reason) => this.#collector.run(reason),
+      (error) => onEvent({ type: "gcFailed", error }),
     );
   }
 
@@ -151,12 +149,12 @@ export class Engine {
     throw busyError(queued, "snapshots have fallen behind the log");
   }
 
-  snapshot(signal: AbortSignal | undefined): Promise<void> {
-    return this.#whenOpen(() => this.#snapshots.ask("call", signal));
+  snapshot(): Promise<void> {
+    return this.#whenOpen(() => this.#snapshots.ask("call"));
   }
 
   gc(signal: AbortSignal | undefined): Promise<GcReport> {
-    return this.#whenOpen(() => this.#collections.ask("call", signal));
+    return withSignal(signal, () => this.#whenOpen(() => this.#collections.ask("call")));
   }
 
   async #whenOpen<Value>(start: () => Promise<Value>): Promise<Value> {
@@ -189,8 +187,7 @@ export class Engine {
     this.#parts.publisher.pace.hurry();
     try {
       await new Promise<void>((resolve) => writer.send({ type: "after", settle: () => resolve() }));
-      // What nobody waits for: its marks and a slice are many megabytes. A fold goes on, it would only be done again.
-      this.#collections.giveUp();
+      this.#collector.cancel();
       await Promise.all([this.#collections.stop(), this.#snapshots.stop()]);
       if (life.error === undefined) await this.#foldLongTail();
     } finally {
@@ -243,10 +240,6 @@ export class Engine {
       this.#armInterval();
     }, intervalMs);
   }
-}
-
-function isAborted(error: StoreError): boolean {
-  return error.code === "ABORTED";
 }
 
 function closedError(): StoreError {

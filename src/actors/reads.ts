@@ -1,6 +1,6 @@
 /** What the reads of a session answer, from one of its durable states. Results alias nothing of the store. */
-import { copyLedger } from "../session/head-meta.ts";
-import { readGraph, readNode } from "../session/read.ts";
+import { copyLedger, type HeadFigures } from "../session/head-meta.ts";
+import { type GraphRead, readGraph, readNode } from "../session/read.ts";
 import type { SessionState } from "../session/state.ts";
 import type {
   Json,
@@ -19,21 +19,42 @@ export function readSessionOf<Event = SessionEvent, Body = Json>(
   state: SessionState,
   scope: SessionReadScope,
 ): PersistedSessionRead<Event, Body> | undefined {
-  const { head } = state;
-  if (head === undefined || state.deleted) return undefined;
-  const { graph, graphIsPartial, nextOlderNodeId, removedNodeIds } = source.readFor(state.sessionId, () =>
-    readGraph(state, scope),
-  );
+  return answerOf<Event, Body>(source, state.sessionId, state, () => readGraph(state, scope));
+}
+
+/**
+ * The same of a session that is not in memory and need not be for it: only the newest nodes of a path are asked for.
+ * No answer at all: load the session.
+ */
+export function readNewestOf<Event = SessionEvent, Body = Json>(
+  source: Source,
+  sessionId: string,
+  scope: SessionReadScope,
+): { readonly answer: PersistedSessionRead<Event, Body> | undefined } | undefined {
+  if (scope.kind !== "activePath" || scope.limit === undefined) return undefined;
+  const newest = source.newestOfPath(sessionId, { ...scope, limit: scope.limit });
+  if (newest === undefined) return undefined;
+  return { answer: answerOf<Event, Body>(source, sessionId, newest.figures, () => newest.read) };
+}
+
+function answerOf<Event, Body>(
+  source: Source,
+  sessionId: string,
+  { head, deleted, ledger }: HeadFigures,
+  read: () => GraphRead,
+): PersistedSessionRead<Event, Body> | undefined {
+  if (head === undefined || deleted) return undefined;
+  const { graph, graphIsPartial, nextOlderNodeId, removedNodeIds } = source.readFor(sessionId, read);
   return {
-    sessionId: state.sessionId,
+    sessionId,
     headRevision: head.revision,
     config: structuredClone(head.config),
     // The host says what its nodes hold; the store keeps any shape.
     graph: graph as SessionGraph as unknown as SessionGraph<Event, Body>,
     graphIsPartial,
     checkpointRef: head.checkpointRef,
-    checkpoint: source.hydrate(state.sessionId, head),
-    tokenLedger: copyLedger(state.ledger),
+    checkpoint: source.hydrate(sessionId, head),
+    tokenLedger: copyLedger(ledger),
     ...(nextOlderNodeId === undefined ? {} : { nextOlderNodeId }),
     ...(removedNodeIds === undefined ? {} : { removedNodeIds }),
   };

@@ -10,10 +10,8 @@
  */
 import { assert } from "../assert.ts";
 import type { LastJob, SnapshotReason } from "../contract.ts";
-import { isStoreError } from "../errors.ts";
 import { MAX_UNFOLDED_SEGMENTS } from "../limits.ts";
 import type { Log, LogStart } from "../wal/log.ts";
-import { abortedError } from "./ask.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { Publisher } from "./publisher.ts";
 import type { Tail } from "./tail.ts";
@@ -46,27 +44,24 @@ export class Snapshotter {
   }
 
   /** One snapshot that covers every commit acknowledged before the call. */
-  async run(reason: SnapshotReason, signal?: AbortSignal): Promise<void> {
+  async run(reason: SnapshotReason): Promise<void> {
     try {
-      await this.#parts.publisher.exclusive.run(() => this.fold(reason, signal));
+      await this.#parts.publisher.exclusive.run(() => this.fold(reason));
     } catch (error) {
-      if (!isStoreError(error, "ABORTED")) this.counters.failed++;
+      this.counters.failed++;
       throw error;
     }
     this.#onPublished();
   }
 
   /** As `run`, for a caller that has the publisher to itself. */
-  async fold(reason: SnapshotReason, signal?: AbortSignal): Promise<void> {
+  async fold(reason: SnapshotReason): Promise<void> {
     const { options, tail } = this.#parts;
     try {
       this.#parts.checkOwnership();
-      if (signal?.aborted === true) throw abortedError(signal);
-      await this.#fold(reason, signal);
+      await this.#fold(reason);
       this.retryAt = 0;
     } catch (error) {
-      // Given up is not failed: the next one need not wait.
-      if (isStoreError(error, "ABORTED")) throw error;
       // Every attempt reads the whole tail: growing distances bound what failing for long costs.
       this.retryAt = tail.bytes * RETRY_GROWTH + (options.snapshot?.logBytes ?? 1);
       throw error;
@@ -79,7 +74,7 @@ export class Snapshotter {
     return log.activeSegment - publisher.manifest.log.segment > MAX_UNFOLDED_SEGMENTS;
   }
 
-  async #fold(reason: SnapshotReason, signal: AbortSignal | undefined): Promise<void> {
+  async #fold(reason: SnapshotReason): Promise<void> {
     const { options, log, tail, publisher } = this.#parts;
     const started = options.clock.now();
     if (log.lastLsn === publisher.manifest.log.lsn && !this.hasManySegments) {
@@ -88,11 +83,7 @@ export class Snapshotter {
       return;
     }
     const until = await this.#seal();
-    const job = reason === "gc" ? "gc" : "snapshot";
-    const folded = await publisher.fold(until, {
-      ...{ job, logBytes: tail.bytes, signal },
-      onSwap: () => tail.drop(until.lsn),
-    });
+    const folded = await publisher.fold(until, () => tail.drop(until.lsn));
     this.#sealed = undefined;
     this.counters.count++;
     if (reason !== "call" && reason !== "close") this.counters.automatic++;

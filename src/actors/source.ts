@@ -6,8 +6,11 @@ import { sha256Hex } from "../checksum.ts";
 import { decodeValue } from "../codec.ts";
 import { isStoreError, type StoreError, storeError } from "../errors.ts";
 import type { BlobRef, Lsn } from "../ids.ts";
+import { MAX_NEWEST_PAGE_BYTES, MAX_NEWEST_RECORDS } from "../limits.ts";
 import { apply } from "../session/apply.ts";
 import { applyToFigures, type HeadFigures, NO_FIGURES } from "../session/head-meta.ts";
+import { NodeChanges } from "../session/node-changes.ts";
+import { type GraphRead, readPath } from "../session/read.ts";
 import { type BlobKind, decodeRecord, type LogRecord, type SessionRecord } from "../session/record.ts";
 import { emptySession, type HeadState, type SessionState } from "../session/state.ts";
 import type {
@@ -16,6 +19,8 @@ import type {
   SessionCheckpoint,
   ToolState,
 } from "../session/types.ts";
+import type { StoredHead } from "../snapshot/head.ts";
+import { NewestNodes } from "../snapshot/newest-nodes.ts";
 import { ofSession, type SnapshotView } from "../snapshot/view.ts";
 import type { BlobTail, Tail } from "./tail.ts";
 
@@ -30,6 +35,11 @@ export interface SourceParts {
   readonly receiptsKept: number;
   /** Blobs a gc has condemned: they may still lie in packs, but are gone. */
   readonly isCondemned: (ref: BlobRef) => boolean;
+}
+
+export interface NewestRead {
+  readonly figures: HeadFigures;
+  readonly read: GraphRead;
 }
 
 export class Source {
@@ -87,16 +97,47 @@ export class Source {
 
   /** The durable figures of a session's head: its stored head and its records beyond it, but no page. */
   headFigures(sessionId: string): HeadFigures {
+    return this.readFor(sessionId, () => this.#figuresAfter(sessionId, this.view.head(sessionId)));
+  }
+
+  /**
+   * The newest nodes of a path from as few pages as they lie in, without the state of the session; `undefined` if
+   * that would read too much, or does not tell.
+   */
+  newestOfPath(sessionId: string, path: { leafNodeId?: string; limit: number }): NewestRead | undefined {
+    if (this.tail.countRecords(sessionId) > MAX_NEWEST_RECORDS) return undefined;
     return this.readFor(sessionId, () => {
       const stored = this.view.head(sessionId);
-      let figures: HeadFigures = stored ?? NO_FIGURES;
-      this.tail.forEachRecord(sessionId, (lsn, segment, offset) => {
-        if (lsn <= (stored?.lastLsn ?? 0)) return;
-        const place = { lsn, segment, offset };
-        figures = this.#applyAt(sessionId, place, (record) => applyToFigures(figures, record));
+      const changes = new NodeChanges();
+      const figures = this.#figuresAfter(sessionId, stored, (record) => changes.apply(record));
+      if (!changes.isKnown) return undefined;
+      return this.view.withPages(sessionId, (store) => {
+        const nodes = new NewestNodes(stored?.nodes ?? [], store, MAX_NEWEST_PAGE_BYTES);
+        const find = (nodeId: string) => {
+          const change = changes.of(nodeId);
+          if (change === "hidden") return undefined;
+          return change === "before" ? nodes.find(nodeId) : change;
+        };
+        const read = readPath(find, path.leafNodeId ?? figures.head?.leafNodeId, path.limit);
+        return nodes.isOutOfReach ? undefined : { figures, read };
       });
-      return figures;
     });
+  }
+
+  #figuresAfter(
+    sessionId: string,
+    stored: StoredHead | undefined,
+    onRecord?: (record: SessionRecord) => void,
+  ): HeadFigures {
+    let figures: HeadFigures = stored ?? NO_FIGURES;
+    this.tail.forEachRecord(sessionId, (lsn, segment, offset) => {
+      if (lsn <= (stored?.lastLsn ?? 0)) return;
+      figures = this.#applyAt(sessionId, { lsn, segment, offset }, (record) => {
+        onRecord?.(record);
+        return applyToFigures(figures, record);
+      });
+    });
+    return figures;
   }
 
   /** A record of the log; CORRUPT with file and offset when it cannot be decoded. */

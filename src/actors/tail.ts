@@ -107,6 +107,13 @@ export class Tail {
     }
   }
 
+  /** Records of the session. */
+  countRecords(sessionId: string): number {
+    let numbers = 0;
+    for (const { sessions } of this.#generations) numbers += sessions.get(sessionId)?.positions.length ?? 0;
+    return numbers / 3;
+  }
+
   has(sessionId: string): boolean {
     return this.#generations.some((generation) => generation.sessions.has(sessionId));
   }

@@ -28,6 +28,7 @@ export interface StoreView {
   readonly recovery: RecoveryReport;
   readonly source: Source;
   state(sessionId: string): SessionState;
+  isLoaded(sessionId: string): boolean;
   /** From the state if it was loaded; else no page is read. */
   headFigures(sessionId: string): HeadFigures;
   verify(): VerifyReport;
@@ -119,6 +120,7 @@ function* readView(vfs: Vfs, root: string): Steps<StoreView> {
       recovery,
       source,
       state: (sessionId) => states.get(sessionId),
+      isLoaded: (sessionId) => states.peek(sessionId) !== undefined,
       headFigures: (sessionId) => states.peek(sessionId) ?? source.headFigures(sessionId),
       verify: () => {
         const problems = checkSnapshot(vfs, { root, manifest });

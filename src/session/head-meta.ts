@@ -14,9 +14,7 @@ import type { SessionHeadMeta, TokenLedgerEntry } from "./types.ts";
 export interface HeadFigures {
   readonly deleted: boolean;
   /** Absent until the first commit. */
-  readonly head:
-    | Pick<HeadState, "revision" | "config" | "leafNodeId" | "checkpointRef" | "nodeCount">
-    | undefined;
+  readonly head: HeadState | undefined;
   readonly ledger: readonly TokenLedgerEntry[];
 }
 
@@ -44,15 +42,20 @@ export function applyToFigures(figures: HeadFigures, record: SessionRecord): Hea
 }
 
 function afterCommit({ head, ledger }: HeadFigures, record: CommitRecord): HeadFigures {
-  const { revision, config, leafNodeId, checkpointRef } = record;
+  const { revision, config, leafNodeId, checkpointRef, manifest } = record;
   const before = head?.revision ?? 0;
   if (revision !== before + 1) throw new Error(`revision ${revision} does not follow ${before}`);
   const sum = addUsage(ledger, record.usage);
   if (sum.kind === "overflow") throw new Error("usage overflows");
+  const refs = {
+    toolState: record.toolStateRef,
+    pluginSnapshot: record.pluginSnapshotRef,
+    executionState: record.executionStateRef,
+  };
   const nodeCount = countAfter(head?.nodeCount ?? 0, record.graph);
   return {
     deleted: false,
-    head: { revision, config, leafNodeId, checkpointRef, nodeCount },
+    head: { revision, config, leafNodeId, checkpointRef, manifest, refs, nodeCount },
     ledger: sum.ledger,
   };
 }

@@ -15,6 +15,11 @@ export interface GraphRead {
   readonly removedNodeIds?: string[];
 }
 
+/** What a path needs of a node. */
+export type PathNode = Pick<NodeEntry, "id" | "parent" | "body">;
+/** The live node of that id, if there is one. */
+export type FindNode = (nodeId: string) => PathNode | undefined;
+
 export function readGraph(state: SessionState, scope: SessionReadScope): GraphRead {
   if (scope.kind === "fullGraph") {
     const nodes: SessionNodeRecord[] = [];
@@ -23,7 +28,12 @@ export function readGraph(state: SessionState, scope: SessionReadScope): GraphRe
   }
   if (scope.kind === "changesSince") return changesSince(state, scope.headRevision);
   const leafNodeId = scope.leafNodeId ?? state.head?.leafNodeId;
-  const { nodes, nextOlder } = newestOfPath(state, leafNodeId, scope.limit ?? Number.POSITIVE_INFINITY);
+  return readPath((id) => liveEntry(state, id), leafNodeId, scope.limit ?? Number.POSITIVE_INFINITY);
+}
+
+/** The newest nodes of a path, and where to go on. */
+export function readPath(find: FindNode, leafNodeId: string | undefined, limit: number): GraphRead {
+  const { nodes, nextOlder } = newestOfPath(find, leafNodeId, limit);
   const read = { graph: graphOf(nodes, leafNodeId), graphIsPartial: true };
   return nextOlder === undefined ? read : { ...read, nextOlderNodeId: nextOlder.id };
 }
@@ -71,7 +81,7 @@ export function readNode(state: SessionState, nodeId: string): SessionNodeRecord
   return entry && nodeFromEntry(entry);
 }
 
-export function nodeFromEntry({ id, parent, body }: NodeEntry): SessionNodeRecord {
+export function nodeFromEntry({ id, parent, body }: PathNode): SessionNodeRecord {
   // A body was checked when it was accepted: it is a node without its two ids.
   const rest = decodeValue(body) as Omit<SessionNodeRecord, "nodeId" | "parentNodeId">;
   const ids = parent === undefined ? { nodeId: id } : { nodeId: id, parentNodeId: parent };
@@ -79,10 +89,10 @@ export function nodeFromEntry({ id, parent, body }: NodeEntry): SessionNodeRecor
 }
 
 /** Entries of a path, leaf first; it ends below a missing or tombstoned parent. */
-export function* pathEntries(state: SessionState, leafNodeId: string | undefined): Generator<NodeEntry> {
+export function* pathEntries(find: FindNode, leafNodeId: string | undefined): Generator<PathNode> {
   let at = leafNodeId;
   while (at !== undefined) {
-    const entry = liveEntry(state, at);
+    const entry = find(at);
     if (entry === undefined) return;
     yield entry;
     at = entry.parent;
@@ -91,12 +101,12 @@ export function* pathEntries(state: SessionState, leafNodeId: string | undefined
 
 /** The newest nodes of a path, root first, and the one that would have been next. */
 function newestOfPath(
-  state: SessionState,
+  find: FindNode,
   leafNodeId: string | undefined,
   limit: number,
-): { readonly nodes: SessionNodeRecord[]; readonly nextOlder: NodeEntry | undefined } {
+): { readonly nodes: SessionNodeRecord[]; readonly nextOlder: PathNode | undefined } {
   const nodes: SessionNodeRecord[] = [];
-  for (const entry of pathEntries(state, leafNodeId)) {
+  for (const entry of pathEntries(find, leafNodeId)) {
     if (nodes.length === limit) return { nodes: nodes.reverse(), nextOlder: entry };
     nodes.push(nodeFromEntry(entry));
   }

@@ -83,7 +83,8 @@ export function childrenOf(page: PageRef, store: Pick<PageStore, "read">): PageR
   return forestFromWire(children);
 }
 
-function readLeaf(page: PageRef, store: Pick<PageStore, "read">): unknown[] {
+/** Items of a page of level 0. */
+export function readLeaf(page: PageRef, store: Pick<PageStore, "read">): unknown[] {
   const [level, items] = asArray(unpack(store.read(page.ref)), "page");
   if (level !== 0) throw new Error(`page ${page.ref} has level ${String(level)} instead of 0`);
   const list = asArray(items, "items");

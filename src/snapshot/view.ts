@@ -139,23 +139,24 @@ export class SnapshotView {
   loadState(sessionId: string, options: Omit<HeadLoadOptions, "nodes">): SessionState | undefined {
     const stored = this.head(sessionId);
     if (stored === undefined) return undefined;
-    return this.#withPages(sessionId, (store) => stateFromHead(stored, store, { ...options, nodes: "all" }));
+    return this.withPages(sessionId, (store) => stateFromHead(stored, store, { ...options, nodes: "all" }));
   }
 
   /** The stored receipts of a session, oldest first. */
   receipts(sessionId: string): Receipt[] {
     const stored = this.head(sessionId);
-    return stored === undefined ? [] : this.#withPages(sessionId, (store) => readReceipts(stored, store));
+    return stored === undefined ? [] : this.withPages(sessionId, (store) => readReceipts(stored, store));
   }
 
   /** The stored removals of a session. */
   removals(sessionId: string): StoredRemovals {
     const stored = this.head(sessionId);
     if (stored === undefined) return { oldest: 0, removals: [] };
-    return this.#withPages(sessionId, (store) => readRemovals(stored, store));
+    return this.withPages(sessionId, (store) => readRemovals(stored, store));
   }
 
-  #withPages<Value>(sessionId: string, work: (store: Pick<PageStore, "read">) => Value): Value {
+  /** Does what reads pages of a session; damage that it meets is told with the session. */
+  withPages<Value>(sessionId: string, work: (store: Pick<PageStore, "read">) => Value): Value {
     try {
       return work({ read: (ref) => this.readNamed(ref, sessionId) });
     } catch (error) {

@@ -83,11 +83,7 @@ export async function openLog(
 ): Promise<{ log: Log; recovery: LogRecovery }> {
   const place = placeOf(config);
   const clock = config.clock ?? systemClock;
-  const reopened = await runInTurns(
-    reopen(place, start, sourceOf(config), onRecord, config.onProgress),
-    clock,
-    "opening",
-  );
+  const reopened = await runInTurns(reopen(place, start, sourceOf(config), onRecord), clock, "opening");
   // Starting threads is a turn's work of its own.
   await nextTurn(clock, "opening");
   return { log: startLog(config, place, reopened, listener), recovery: reopened.recovery };
