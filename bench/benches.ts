@@ -14,6 +14,7 @@ import { manySessions } from "./many-sessions.ts";
 import { memoryPerSession } from "./memory-per-session.ts";
 import { oneCommit } from "./one-commit.ts";
 import { openLoopLatency } from "./open-loop.ts";
+import { randomSessions } from "./random-sessions.ts";
 import { recovery } from "./recovery.ts";
 import type { Bench } from "./support/bench.ts";
 import { syncPolicy } from "./sync-policy.ts";
@@ -36,6 +37,7 @@ export const BENCHES: readonly Bench[] = [
   endlessSession,
   recovery,
   manySessions,
+  randomSessions,
   memoryPerSession,
   writeAmplification,
   maintenanceWrites,

@@ -5,19 +5,19 @@
  */
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { isStoreError, openStore, type RuntimeCommit, type Store, type StoreOptions } from "../src/index.ts";
+import { openStore, type RuntimeCommit, type Store, type StoreOptions } from "../src/index.ts";
 import type { Bench, BenchRun } from "./support/bench.ts";
 import { commitOf, nodeOf, sessionOf } from "./support/commits.ts";
 import { writtenBytes } from "./support/disk.ts";
 import { packedBytes } from "./support/frames.ts";
 import { noiseText } from "./support/noise.ts";
+import { patiently } from "./support/patiently.ts";
 import { type Case, interleave, type Sample } from "./support/rounds.ts";
 import { pick, sized } from "./support/sizes.ts";
 import { DURABILITY, expectEqual } from "./support/subject.ts";
 
 const SESSIONS = 64;
 const TEXT_CHARS = 780;
-const BUSY_MS = 5;
 
 interface Mix {
   readonly options: StoreOptions;
@@ -103,19 +103,6 @@ async function commitAll(store: Store, from: number, to: number, withValues: boo
     }),
   );
   return packed;
-}
-
-/** A store that is committed to faster than snapshots can follow says so, and is asked again. */
-async function patiently(send: () => Promise<unknown>): Promise<void> {
-  for (;;) {
-    try {
-      await send();
-      return;
-    } catch (error) {
-      if (!isStoreError(error, "STORE_BUSY")) throw error;
-      await new Promise((resolve) => setTimeout(resolve, BUSY_MS));
-    }
-  }
 }
 
 function noisyCommit(number: number, step: number, withValue: boolean): RuntimeCommit {

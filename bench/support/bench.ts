@@ -112,6 +112,7 @@ export const METRICS = {
   storedPerByte: { label: "on disk/byte", unit: "bytes per byte", better: "lower" },
   stallMillis: { label: "longest stall ms", unit: "ms", better: "lower" },
   busyMillis: { label: "took ms", unit: "ms", better: "lower" },
+  rssMib: { label: "process MiB", unit: "MiB", better: "lower" },
   diskMib: { label: "on disk MiB", unit: "MiB", better: "lower" },
 } as const satisfies Record<string, { label: string; unit: string; better: "higher" | "lower" }>;
 
