@@ -182,6 +182,16 @@ export type StoreEvent =
       readonly durationMs: number;
     }
   | { readonly type: "snapshotFailed"; readonly error: StoreError }
+  /** How far long work is, now and then; short work tells nothing. `totalBytes` is what was known when it began. */
+  | {
+      readonly type: "progress";
+      readonly job: "recovery" | "snapshot" | "gc";
+      readonly step: "replay" | "fold" | "mark" | "sweep" | "merge";
+      readonly doneBytes: number;
+      readonly totalBytes: number;
+    }
+  /** A snapshot or gc was given up: nobody waits for it any more, or the store is being closed. */
+  | { readonly type: "cancelled"; readonly job: "snapshot" | "gc" }
   | {
       readonly type: "gc";
       readonly reason: GcReason;
@@ -249,8 +259,12 @@ export interface Store {
   listSessions(options?: ListOptions): AsyncIterable<SessionPickerInfo>;
   /** True when the session is gone for ever; false when the id was never used. */
   deleteSession(sessionId: string): Promise<boolean>;
-  /** Resolves when every commit acknowledged before the call is covered by the newest published snapshot. */
+  /**
+   * Resolves when every commit acknowledged before the call is covered by the newest published snapshot. When the
+   * signals of all who wait for the running one have fired, it stops, and nothing of it is published.
+   */
   snapshot(options?: CallOptions): Promise<void>;
+  /** As with a snapshot, signals stop it; what it has published until then stays deleted. */
   gc(options?: CallOptions): Promise<GcReport>;
   verify(options?: CallOptions): Promise<VerifyReport>;
   stats(): StoreStats;

@@ -61,6 +61,10 @@ export const MAINTENANCE_BYTES_PER_MS = Math.round((32 * MIB) / 1000);
  * A single larger frame is one step.
  */
 export const RECOVERY_STEP_BYTES = 256 * KIB;
+/** Bytes of log between two events that tell how far a replay is: some 50 ms. */
+export const PROGRESS_BYTES = 8 * MIB;
+/** Milliseconds between two events that tell how far a worker is. */
+export const PROGRESS_MS = 1_000;
 /** Bytes of log that are read, or looked through for remains, at a time: memory speed, so a millisecond. */
 export const READ_STEP_BYTES = 1 * MIB;
 

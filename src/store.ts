@@ -103,7 +103,7 @@ class VarveStore implements Store {
   }
 
   snapshot(options?: CallOptions): Promise<void> {
-    return withSignal(options?.signal, () => this.#engine.snapshot());
+    return this.#engine.snapshot(options?.signal);
   }
 
   gc(options?: CallOptions): Promise<GcReport> {

@@ -8,12 +8,14 @@
  * 3. Anything that cannot be read ends the gc with nothing more deleted.
  */
 import type { GcReason, LastJob } from "../contract.ts";
+import { isStoreError } from "../errors.ts";
 import type { BlobRef } from "../ids.ts";
 import type { GcReport } from "../session/types.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { Publisher } from "./publisher.ts";
 import type { Snapshotter } from "./snapshotter.ts";
 import { UsedBlobs } from "./used-blobs.ts";
+import { SweepWatch } from "./watch-job.ts";
 
 export class Collector {
   readonly #options: ResolvedOptions;
@@ -21,7 +23,6 @@ export class Collector {
   readonly #snapshotter: Snapshotter;
   /** Blobs named by commits since the running gc began; undefined while none runs. */
   #pinned: UsedBlobs | undefined;
-  #cancelled = false;
   last: LastJob<GcReason> | undefined;
   readonly counters = { count: 0, automatic: 0, deletedBlobs: 0, freedBytes: 0, failed: 0 };
 
@@ -37,15 +38,11 @@ export class Collector {
     for (const ref of refs) this.#pinned.add(ref);
   }
 
-  /** Ends a gc that nobody waits for behind its current slice; what was published stays. */
-  cancel(): void {
-    this.#cancelled = true;
-  }
-
-  async run(reason: GcReason): Promise<GcReport> {
+  /** The signal gives it up: what it has published stays, the rest is left to the next one. */
+  async run(reason: GcReason, signal: AbortSignal): Promise<GcReport> {
     const started = this.#options.clock.now();
     try {
-      const { report, freedBytes } = await this.#collect(reason);
+      const { report, freedBytes } = await this.#collect(signal);
       this.counters.count++;
       if (reason === "garbage") this.counters.automatic++;
       this.counters.deletedBlobs += report.deletedBlobCount;
@@ -55,32 +52,36 @@ export class Collector {
       this.#options.onEvent({ type: "gc", reason, report, freedBytes, durationMs });
       return report;
     } catch (error) {
-      this.counters.failed++;
+      if (!isStoreError(error, "ABORTED")) this.counters.failed++;
       throw error;
     } finally {
       this.#pinned = undefined;
+      this.#publisher.endCollection();
     }
   }
 
-  async #collect(reason: GcReason): Promise<{ report: GcReport; freedBytes: number }> {
+  async #collect(signal: AbortSignal): Promise<{ report: GcReport; freedBytes: number }> {
     const publisher = this.#publisher;
     const pinned = new UsedBlobs();
     const marked = await publisher.exclusive.run(async () => {
+      // The fold is not given up midway: a snapshot is worth something by itself, and closing might only do it again.
       this.#pinned = pinned;
       await this.#snapshotter.fold("gc");
       const deadAtMark = publisher.manifest.deadBytes;
-      return { ...(await publisher.mark()), deadAtMark };
+      return { ...(await publisher.mark(signal)), deadAtMark };
     });
     let deletedBlobCount = 0;
     let freedBytes = 0;
-    for (const slice of marked.slices) {
-      if (this.#cancelled && reason === "garbage") break;
+    const watches = new SweepWatch(this.#options.onEvent, signal);
+    for (const [at, slice] of marked.slices.entries()) {
       pinned.checkBound();
-      const swept = await publisher.exclusive.run(() => publisher.sweep(marked, slice, pinned));
+      const swept = await publisher.exclusive.run(() =>
+        publisher.sweep(marked, slice, pinned, watches.next(marked.slices, at, publisher.manifest)),
+      );
       deletedBlobCount += swept.deletedBlobCount;
       freedBytes += swept.freedBytes;
     }
-    await publisher.exclusive.run(() => publisher.finishCollection(marked.deadAtMark));
+    await publisher.exclusive.run(() => publisher.finishCollection(marked.deadAtMark, signal));
     const { rootCount, retainedBlobCount } = marked;
     return { report: { rootCount, retainedBlobCount, deletedBlobCount }, freedBytes };
   }

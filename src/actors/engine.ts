@@ -11,7 +11,6 @@ import { type StoreError, storeError, toStoreError } from "../errors.ts";
 import { CLOSE_FOLD_BYTES, DEFAULT_SNAPSHOT_LOG_BYTES, LOG_BACKLOG_FACTOR } from "../limits.ts";
 import type { GcReport } from "../session/types.ts";
 import type { Log } from "../wal/log.ts";
-import { withSignal } from "./ask.ts";
 import { Collector } from "./collector.ts";
 import type { Ownership } from "./directory.ts";
 import type { StoreLife } from "./lifecycle.ts";
@@ -64,12 +63,15 @@ export class Engine {
     );
     this.#collector = new Collector(parts, this.#snapshotter);
     this.#snapshots = new SerialJob(
-      (reason) => this.#snapshotter.run(reason),
-      (error) => onEvent({ type: "snapshotFailed", error }),
+      (reason, signal) => this.#snapshotter.run(reason, signal),
+      (error) =>
+        onEvent(
+          isAborted(error) ? { type: "cancelled", job: "snapshot" } : { type: "snapshotFailed", error },
+        ),
     );
     this.#collections = new SerialJob(
-      (reason) => this.#collector.run(reason),
-      (error) => onEvent({ type: "gcFailed", error }),
+      (reason, signal) => this.#collector.run(reason, signal),
+      (error) => onEvent(isAborted(error) ? { type: "cancelled", job: "gc" } : { type: "gcFailed", error }),
     );
   }
 
@@ -149,12 +151,12 @@ export class Engine {
     throw busyError(queued, "snapshots have fallen behind the log");
   }
 
-  snapshot(): Promise<void> {
-    return this.#whenOpen(() => this.#snapshots.ask("call"));
+  snapshot(signal: AbortSignal | undefined): Promise<void> {
+    return this.#whenOpen(() => this.#snapshots.ask("call", signal));
   }
 
   gc(signal: AbortSignal | undefined): Promise<GcReport> {
-    return withSignal(signal, () => this.#whenOpen(() => this.#collections.ask("call")));
+    return this.#whenOpen(() => this.#collections.ask("call", signal));
   }
 
   async #whenOpen<Value>(start: () => Promise<Value>): Promise<Value> {
@@ -187,7 +189,8 @@ export class Engine {
     this.#parts.publisher.pace.hurry();
     try {
       await new Promise<void>((resolve) => writer.send({ type: "after", settle: () => resolve() }));
-      this.#collector.cancel();
+      // What nobody waits for: its marks and a slice are many megabytes. A fold goes on, it would only be done again.
+      this.#collections.giveUp();
       await Promise.all([this.#collections.stop(), this.#snapshots.stop()]);
       if (life.error === undefined) await this.#foldLongTail();
     } finally {
@@ -240,6 +243,10 @@ export class Engine {
       this.#armInterval();
     }, intervalMs);
   }
+}
+
+function isAborted(error: StoreError): boolean {
+  return error.code === "ABORTED";
 }
 
 function closedError(): StoreError {

@@ -51,7 +51,11 @@ export async function openEngine(input: OpenInput): Promise<Engine> {
 async function openOwned(input: OpenInput, ownership: Ownership): Promise<Engine> {
   const { root, options, life } = input;
   const started = options.clock.now();
-  const config = logConfig(options, root, ownership.storeId);
+  const config = {
+    ...logConfig(options, root, ownership.storeId),
+    onProgress: (doneBytes: number, totalBytes: number) =>
+      options.onEvent({ type: "progress", job: "recovery", step: "replay", doneBytes, totalBytes }),
+  };
   if (ownership.isNew) {
     const start = await runInTurns(createLogInSteps(config), options.clock, "opening");
     createFirstGeneration(options.vfs, root, ownership.storeId, start);

@@ -17,8 +17,7 @@ import { type BlobRef, refToBytes } from "../ids.ts";
 import { DIGEST_BYTES, hasDigest } from "../snapshot/collect.ts";
 import type { Manifest } from "../snapshot/manifest.ts";
 import { Pace } from "../snapshot/pace.ts";
-import { createWorkPool, type WorkPool } from "../snapshot/pool.ts";
-import { type Listing, listStore, removable } from "../snapshot/retention.ts";
+import { createWorkPool, type Watch, type WorkPool } from "../snapshot/pool.ts";
 import type { Edit, Marks, PublishOutput, SweepOutput } from "../snapshot/tasks.ts";
 import type { SnapshotView } from "../snapshot/view.ts";
 import { runInTurns } from "../steps.ts";
@@ -27,7 +26,9 @@ import { Exclusive } from "./exclusive.ts";
 import { type Generations, openPublished } from "./generations.ts";
 import { poisonedError } from "./log-writer.ts";
 import type { ResolvedOptions } from "./options.ts";
+import { Remover } from "./remover.ts";
 import { type UsedBlobs, UsedLook } from "./used-blobs.ts";
+import { sumBytes, watchJob } from "./watch-job.ts";
 
 export interface PublisherParts {
   readonly root: string;
@@ -50,6 +51,7 @@ export class Publisher {
   readonly pace = new Pace();
   readonly #parts: PublisherParts;
   readonly #pool: WorkPool;
+  readonly #remover: Remover;
   #manifest: Manifest;
   #previous: Manifest | undefined;
   #highestNumber: number;
@@ -68,6 +70,7 @@ export class Publisher {
     this.#parts = parts;
     const { vfs, workers, clock } = parts.options;
     this.#pool = createWorkPool(vfs, workers, clock, this.pace);
+    this.#remover = new Remover(parts.root, parts.options, this.#pool);
     this.#manifest = manifest;
     this.#previous = previous;
     this.#highestNumber = highestNumber;
@@ -101,22 +104,33 @@ export class Publisher {
   }
 
   /** Folds the sealed log up to `until` and publishes the result. */
-  async fold(until: LogStart, onSwap: () => void): Promise<{ sessions: number; foldedBytes: number }> {
+  async fold(
+    until: LogStart,
+    how: {
+      readonly job: "snapshot" | "gc";
+      readonly logBytes: number;
+      readonly signal: AbortSignal | undefined;
+      readonly onSwap: () => void;
+    },
+  ): Promise<{ sessions: number; foldedBytes: number }> {
     const { root, options } = this.#parts;
-    const { edit, sessions, foldedBytes } = await this.#pool.run("fold", {
-      root,
-      manifest: this.#manifest,
-      until,
+    const { job, logBytes, signal, onSwap } = how;
+    const input = {
+      ...{ root, manifest: this.#manifest, until, packsLeftAlone: this.#marked },
       receiptsKept: options.receiptsKept,
       compression: options.blobCompression,
-      packsLeftAlone: this.#marked,
-    });
+    };
+    const watch = watchJob(options.onEvent, { job, step: "fold", totalBytes: logBytes }, signal);
+    const { edit, sessions, foldedBytes } = await this.#pool.run("fold", input, watch);
     await this.#publish(edit, { onSwap, scrub: false });
     return { sessions, foldedBytes };
   }
 
-  async mark(): Promise<Marks> {
-    const marks = await this.#pool.run("mark", { root: this.#parts.root, manifest: this.#manifest });
+  async mark(signal: AbortSignal): Promise<Marks> {
+    const { root, options } = this.#parts;
+    const totalBytes = sumBytes(this.#manifest.heads);
+    const watch = watchJob(options.onEvent, { job: "gc", step: "mark", totalBytes }, signal);
+    const marks = await this.#pool.run("mark", { root, manifest: this.#manifest }, watch);
     this.#marked = marks.slices.flat();
     this.#usedDigests = [];
     return marks;
@@ -126,8 +140,8 @@ export class Publisher {
    * Rewrites a slice of packs without what is dead, unless a commit named some of it: then that stays, and the
    * rest is condemned at once and swept again. So a slice is swept twice at most, whatever commits name meanwhile.
    */
-  async sweep(marks: Marks, packs: readonly number[], pinned: UsedBlobs): Promise<SweepResult> {
-    const swept = await this.#sweepSlice(marks, packs);
+  async sweep(marks: Marks, packs: readonly number[], pinned: UsedBlobs, watch: Watch): Promise<SweepResult> {
+    const swept = await this.#sweepSlice(marks, packs, watch);
     const look = new UsedLook(pinned, swept.dead);
     while (!look.turn()) {
       pinned.checkBound();
@@ -138,14 +152,15 @@ export class Publisher {
     if (look.refs.size === 0) return await this.#condemn(condemned, async () => swept);
     for (const digest of look.digests) this.#usedDigests.push(digest);
     return await this.#condemn(condemned, async () => {
-      await this.#remove(swept.edit.newFiles.map((file) => file.temporary));
-      return await this.#sweepSlice(marks, packs);
+      await this.#remover.remove(swept.edit.newFiles.map((file) => file.temporary));
+      return await this.#sweepSlice(marks, packs, watch);
     });
   }
 
-  #sweepSlice({ live }: Marks, packs: readonly number[]): Promise<SweepOutput> {
+  #sweepSlice({ live }: Marks, packs: readonly number[], watch: Watch): Promise<SweepOutput> {
     const used = Buffer.concat(this.#usedDigests);
-    return this.#pool.run("sweep", { root: this.#parts.root, manifest: this.#manifest, packs, live, used });
+    const input = { root: this.#parts.root, manifest: this.#manifest, packs, live, used };
+    return this.#pool.run("sweep", input, watch);
   }
 
   /** Condemns in this turn; `sweep` answers packs without exactly what is condemned. */
@@ -164,18 +179,25 @@ export class Publisher {
   }
 
   /** One heads file without shadowed heads, published twice so that the older generation is clean as well. */
-  async finishCollection(deadAtMark: number): Promise<void> {
-    const { root } = this.#parts;
-    this.#marked = [];
-    this.#usedDigests = [];
+  async finishCollection(deadAtMark: number, signal: AbortSignal): Promise<void> {
+    const { root, options } = this.#parts;
+    this.endCollection();
+    const totalBytes = sumBytes(this.#manifest.heads);
     const deadBytes = Math.max(0, this.#manifest.deadBytes - deadAtMark);
     if (this.#manifest.heads.length > 1) {
-      const edit = await this.#pool.run("mergeHeads", { root, manifest: this.#manifest });
+      const watch = watchJob(options.onEvent, { job: "gc", step: "merge", totalBytes }, signal);
+      const edit = await this.#pool.run("mergeHeads", { root, manifest: this.#manifest }, watch);
       await this.#publish({ ...edit, deadBytes }, { onSwap: () => undefined, scrub: true });
     } else {
       await this.republish(deadBytes);
     }
     if (this.previousDiffers) await this.republish(deadBytes);
+  }
+
+  /** No gc has marks any more, however it ended. */
+  endCollection(): void {
+    this.#marked = [];
+    this.#usedDigests = [];
   }
 
   /** The same content under the next number: the generation before becomes equal to the current one. */
@@ -194,8 +216,7 @@ export class Publisher {
 
   /** Removes what a crash or an earlier owner left over. Call once the tail was replayed. */
   async tidy(): Promise<void> {
-    // Here and not on a worker: an opening that finds nothing to do starts no thread.
-    await this.#removeUnnamed(listStore(this.#parts.options.vfs, this.#parts.root));
+    await this.#remover.tidyAtOpening(this.#generations);
     this.#retireLog(false);
   }
 
@@ -216,9 +237,7 @@ export class Publisher {
     this.#highestNumber = next.number;
     await this.#swap(next, how.onSwap);
     this.#retireLog(how.scrub);
-    await this.#attempt(async () =>
-      this.#removeUnnamed(await this.#pool.run("list", { root: this.#parts.root })),
-    );
+    await this.#remover.tidyBehind(this.#generations);
   }
 
   async #publishFiles(manifest: Manifest, newFiles: Edit["newFiles"]): Promise<void> {
@@ -270,23 +289,8 @@ export class Publisher {
     this.#parts.log.retire(below, { scrub });
   }
 
-  async #removeUnnamed(listing: Listing): Promise<void> {
-    const { root } = this.#parts;
-    const generations = this.#previous === undefined ? [this.#manifest] : [this.#manifest, this.#previous];
-    await this.#remove(removable(root, generations, listing));
-  }
-
-  /** A file that cannot be removed now is tried again after the next publication. */
-  async #remove(paths: readonly string[]): Promise<void> {
-    if (paths.length > 0) await this.#attempt(() => this.#pool.run("remove", { paths }));
-  }
-
-  async #attempt(work: () => Promise<unknown>): Promise<void> {
-    try {
-      await work();
-    } catch (error) {
-      this.#parts.options.onEvent({ type: "snapshotFailed", error: toStoreError(error) });
-    }
+  get #generations(): Manifest[] {
+    return this.#previous === undefined ? [this.#manifest] : [this.#manifest, this.#previous];
   }
 }
 

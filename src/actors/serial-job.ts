@@ -5,10 +5,11 @@
  *
  * 1. Every request is answered: by the run that began after it, or with an error when the machine stops.
  * 2. Requests without a reply (automatic ones) never start a second run behind a running one.
+ * 3. A run is stopped only when nobody wants it any more: whoever asked for it has withdrawn, and it is not automatic.
  */
 import { type Actor, assign, createActor, fromPromise, setup } from "xstate";
 import { type StoreError, storeError, toStoreError } from "../errors.ts";
-import { ask, type Reply } from "./ask.ts";
+import { abortedError, ask, type Reply } from "./ask.ts";
 
 interface JobRequest<Reason, Value> {
   readonly reason: Reason;
@@ -23,6 +24,9 @@ interface JobContext<Reason, Value> {
 
 type JobEvent<Reason, Value> =
   | { readonly type: "request"; readonly request: JobRequest<Reason, Value> }
+  | { readonly type: "withdraw"; readonly request: JobRequest<Reason, Value> }
+  /** The running one is given up, unless somebody waits for it. */
+  | { readonly type: "giveUp" }
   /** No further runs; answers `onStopped` when the running one has ended. */
   | { readonly type: "stop"; readonly onStopped: () => void };
 
@@ -33,12 +37,12 @@ type JobActor<Reason extends string, Value> = Actor<ReturnType<typeof createJobM
  * never ask for a collection, and opening one should not pay for it.
  */
 export class SerialJob<Reason extends string, Value> {
-  readonly #run: (reason: Reason) => Promise<Value>;
+  readonly #run: Run<Reason, Value>;
   readonly #onFailed: (error: StoreError) => void;
   #started: JobActor<Reason, Value> | undefined;
 
   /** `run` does one piece of work for a reason; `onFailed` is told of every failure, also of automatic runs. */
-  constructor(run: (reason: Reason) => Promise<Value>, onFailed: (error: StoreError) => void) {
+  constructor(run: Run<Reason, Value>, onFailed: (error: StoreError) => void) {
     this.#run = run;
     this.#onFailed = onFailed;
   }
@@ -52,12 +56,29 @@ export class SerialJob<Reason extends string, Value> {
     this.#actor().send({ type: "request", request: { reason } });
   }
 
-  /** The answer of a run that begins after this call. */
-  ask(reason: Reason): Promise<Value> {
-    return ask<JobEvent<Reason, Value>, Value>(this.#actor(), (reply) => ({
-      type: "request",
-      request: { reason, reply },
-    }));
+  /** The answer of a run that begins after this call; ABORTED as soon as the signal fires. */
+  async ask(reason: Reason, signal?: AbortSignal): Promise<Value> {
+    if (signal?.aborted === true) throw abortedError(signal);
+    let withdraw = (): void => undefined;
+    const answer = ask<JobEvent<Reason, Value>, Value>(this.#actor(), (reply) => {
+      const request = { reason, reply };
+      withdraw = () => {
+        if (signal !== undefined) reply.reject(abortedError(signal));
+        this.#actor().send({ type: "withdraw", request });
+      };
+      return { type: "request", request };
+    });
+    signal?.addEventListener("abort", withdraw, { once: true });
+    try {
+      return await answer;
+    } finally {
+      signal?.removeEventListener("abort", withdraw);
+    }
+  }
+
+  /** Gives the running piece up if nobody waits for it: an automatic one. */
+  giveUp(): void {
+    this.#started?.send({ type: "giveUp" });
   }
 
   /** Ends when the running piece and those already waited for are done; later requests are refused. */
@@ -74,15 +95,23 @@ export class SerialJob<Reason extends string, Value> {
   }
 }
 
+/** Does one piece of work; the signal says that nobody wants it any more. */
+type Run<Reason, Value> = (reason: Reason, signal: AbortSignal) => Promise<Value>;
+
 function createJobMachine<Reason extends string, Value>(
-  run: (reason: Reason) => Promise<Value>,
+  run: Run<Reason, Value>,
   onFailed: (error: StoreError) => void,
 ) {
   const stops: (() => void)[] = [];
+  /** Of the newest run. */
+  let controller = new AbortController();
   return setup({
     types: { context: {} as JobContext<Reason, Value>, events: {} as JobEvent<Reason, Value> },
     actors: {
-      run: fromPromise<Value, { reason: Reason }>(({ input }) => run(input.reason)),
+      run: fromPromise<Value, { reason: Reason }>(({ input }) => {
+        controller = new AbortController();
+        return run(input.reason, controller.signal);
+      }),
     },
     guards: {
       hasWaiting: ({ context }) => context.waiting.length > 0,
@@ -105,6 +134,17 @@ function createJobMachine<Reason extends string, Value>(
       },
       refuse: ({ event }) => {
         if (event.type === "request") event.request.reply?.reject(closedError());
+      },
+      withdraw: assign(({ context, event }) => {
+        if (event.type !== "withdraw") return {};
+        const stays = (request: JobRequest<Reason, Value>): boolean => request !== event.request;
+        return { waiting: context.waiting.filter(stays), running: context.running.filter(stays) };
+      }),
+      stopUnwanted: ({ context }) => {
+        if (context.running.length === 0) controller.abort();
+      },
+      stopUnasked: ({ context }) => {
+        if (context.running.every(({ reply }) => reply === undefined)) controller.abort();
       },
       rememberStop: ({ event }) => {
         if (event.type === "stop") stops.push(event.onStopped);
@@ -144,6 +184,8 @@ function createJobMachine<Reason extends string, Value>(
             { guard: ({ event }) => event.request.reply !== undefined, actions: "enqueue" },
             {},
           ],
+          withdraw: { actions: ["withdraw", "stopUnwanted"] },
+          giveUp: { actions: "stopUnasked" },
         },
         states: {
           going: { on: { stop: { target: "last", actions: "rememberStop" } } },

@@ -10,8 +10,10 @@
  */
 import { assert } from "../assert.ts";
 import type { LastJob, SnapshotReason } from "../contract.ts";
+import { isStoreError } from "../errors.ts";
 import { MAX_UNFOLDED_SEGMENTS } from "../limits.ts";
 import type { Log, LogStart } from "../wal/log.ts";
+import { abortedError } from "./ask.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { Publisher } from "./publisher.ts";
 import type { Tail } from "./tail.ts";
@@ -44,24 +46,27 @@ export class Snapshotter {
   }
 
   /** One snapshot that covers every commit acknowledged before the call. */
-  async run(reason: SnapshotReason): Promise<void> {
+  async run(reason: SnapshotReason, signal?: AbortSignal): Promise<void> {
     try {
-      await this.#parts.publisher.exclusive.run(() => this.fold(reason));
+      await this.#parts.publisher.exclusive.run(() => this.fold(reason, signal));
     } catch (error) {
-      this.counters.failed++;
+      if (!isStoreError(error, "ABORTED")) this.counters.failed++;
       throw error;
     }
     this.#onPublished();
   }
 
   /** As `run`, for a caller that has the publisher to itself. */
-  async fold(reason: SnapshotReason): Promise<void> {
+  async fold(reason: SnapshotReason, signal?: AbortSignal): Promise<void> {
     const { options, tail } = this.#parts;
     try {
       this.#parts.checkOwnership();
-      await this.#fold(reason);
+      if (signal?.aborted === true) throw abortedError(signal);
+      await this.#fold(reason, signal);
       this.retryAt = 0;
     } catch (error) {
+      // Given up is not failed: the next one need not wait.
+      if (isStoreError(error, "ABORTED")) throw error;
       // Every attempt reads the whole tail: growing distances bound what failing for long costs.
       this.retryAt = tail.bytes * RETRY_GROWTH + (options.snapshot?.logBytes ?? 1);
       throw error;
@@ -74,7 +79,7 @@ export class Snapshotter {
     return log.activeSegment - publisher.manifest.log.segment > MAX_UNFOLDED_SEGMENTS;
   }
 
-  async #fold(reason: SnapshotReason): Promise<void> {
+  async #fold(reason: SnapshotReason, signal: AbortSignal | undefined): Promise<void> {
     const { options, log, tail, publisher } = this.#parts;
     const started = options.clock.now();
     if (log.lastLsn === publisher.manifest.log.lsn && !this.hasManySegments) {
@@ -83,7 +88,11 @@ export class Snapshotter {
       return;
     }
     const until = await this.#seal();
-    const folded = await publisher.fold(until, () => tail.drop(until.lsn));
+    const job = reason === "gc" ? "gc" : "snapshot";
+    const folded = await publisher.fold(until, {
+      ...{ job, logBytes: tail.bytes, signal },
+      onSwap: () => tail.drop(until.lsn),
+    });
     this.#sealed = undefined;
     this.counters.count++;
     if (reason !== "call" && reason !== "close") this.counters.automatic++;

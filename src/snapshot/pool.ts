@@ -5,13 +5,16 @@
  * 1. Threads start with the first task and end when they were idle for a while, or with `close`.
  * 2. An idle pool does not keep the process alive; a running task does.
  * 3. After `close` nothing is accepted: Piscina itself would silently take work again.
+ * 4. A task in this process is one turn: it is stopped before it begins, or not at all.
  */
 import { Piscina } from "piscina";
 import { type Clock, systemClock } from "../clock.ts";
 import { type ErrorData, errorFromData, storeError, toStoreError } from "../errors.ts";
+import { PROGRESS_MS } from "../limits.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import { Pace } from "./pace.ts";
 import { tasksOn } from "./run-task.ts";
+import { type ControlWords, stoppedError, TaskControl } from "./task-control.ts";
 import type { TaskName, Tasks } from "./tasks.ts";
 
 /** Milliseconds without work after which a thread ends. */
@@ -24,13 +27,27 @@ export interface WorkOrder {
   readonly input: unknown;
   /** The pace's words. */
   readonly pace: Int32Array<SharedArrayBuffer>;
+  /** Words of a task that may be stopped and tells how far it is. */
+  readonly control: ControlWords | undefined;
 }
 export type WorkAnswer =
   | { readonly ok: true; readonly value: unknown }
   | { readonly ok: false; readonly error: ErrorData };
 
+/** For whoever waits for a long task. */
+export interface Watch {
+  /** Stops the task, which then fails with ABORTED; one that has done its work meanwhile is answered as always. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told every second or so how much the task has read. Never of a task in this process. */
+  readonly onProgress?: ((readBytes: number) => void) | undefined;
+}
+
 export interface WorkPool {
-  run<Name extends TaskName>(name: Name, input: Parameters<Tasks[Name]>[0]): Promise<ReturnType<Tasks[Name]>>;
+  run<Name extends TaskName>(
+    name: Name,
+    input: Parameters<Tasks[Name]>[0],
+    watch?: Watch,
+  ): Promise<ReturnType<Tasks[Name]>>;
   close(): Promise<void>;
 }
 
@@ -41,35 +58,60 @@ export function createWorkPool(
   clock: Clock = systemClock,
   pace = new Pace(),
 ): WorkPool {
-  return vfs.kind === "disk" ? new ThreadPool(threads, pace) : new InlinePool(vfs, clock);
+  return vfs.kind === "disk" ? new ThreadPool(threads, pace, clock) : new InlinePool(vfs, clock);
 }
 
 class ThreadPool implements WorkPool {
   readonly #threads: number;
   readonly #pace: Pace;
+  readonly #clock: Clock;
   #piscina: Piscina<WorkOrder, WorkAnswer> | undefined;
   #isClosed = false;
 
-  constructor(threads: number, pace: Pace) {
+  constructor(threads: number, pace: Pace, clock: Clock) {
     this.#threads = threads;
     this.#pace = pace;
+    this.#clock = clock;
   }
 
   async run<Name extends TaskName>(
     name: Name,
     input: Parameters<Tasks[Name]>[0],
+    watch?: Watch,
   ): Promise<ReturnType<Tasks[Name]>> {
     if (this.#isClosed) throw closedError();
     this.#piscina ??= startPiscina(this.#threads);
+    const control = watch === undefined ? undefined : new TaskControl();
+    const order: WorkOrder = { name, input, pace: this.#pace.words, control: control?.words };
+    const unwatch = control === undefined || watch === undefined ? undefined : this.#watch(control, watch);
     let answer: WorkAnswer;
     try {
-      answer = await this.#piscina.run({ name, input, pace: this.#pace.words }, { name: "work" });
+      answer = await this.#piscina.run(order, { name: "work" });
     } catch (error) {
       throw toStoreError(error);
+    } finally {
+      unwatch?.();
     }
     if (!answer.ok) throw errorFromData(answer.error);
     // Our own worker answered the task of this name.
     return answer.value as ReturnType<Tasks[Name]>;
+  }
+
+  /** Until the function it answers is called. */
+  #watch(control: TaskControl, { signal, onProgress }: Watch): () => void {
+    const stop = (): void => control.stop();
+    if (signal?.aborted === true) stop();
+    signal?.addEventListener("abort", stop, { once: true });
+    let timer: unknown;
+    const tell = (): void => {
+      onProgress?.(control.readBytes);
+      timer = this.#clock.setTimeout(tell, PROGRESS_MS);
+    };
+    timer = this.#clock.setTimeout(tell, PROGRESS_MS);
+    return () => {
+      signal?.removeEventListener("abort", stop);
+      this.#clock.clearTimeout(timer);
+    };
   }
 
   async close(): Promise<void> {
@@ -112,10 +154,12 @@ class InlinePool implements WorkPool {
   async run<Name extends TaskName>(
     name: Name,
     input: Parameters<Tasks[Name]>[0],
+    watch?: Watch,
   ): Promise<ReturnType<Tasks[Name]>> {
     if (this.#isClosed) throw closedError();
     // As on a thread, nothing of the task happens in the caller's turn, and the answer comes in one of its own.
     await this.#turn();
+    if (watch?.signal?.aborted === true) throw stoppedError();
     const task = this.#tasks[name] as (given: unknown) => ReturnType<Tasks[Name]>;
     try {
       return task(input);

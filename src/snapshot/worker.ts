@@ -11,6 +11,7 @@ import { diskVfs } from "../vfs/disk.ts";
 import { pacedVfs } from "./pace.ts";
 import type { WorkAnswer, WorkOrder } from "./pool.ts";
 import { tasksOn } from "./run-task.ts";
+import { controlledVfs } from "./task-control.ts";
 
 /** Linux's `nice`: about a third of a contended core against a thread at 0. Elsewhere it would be the process's. */
 const NICE = 5;
@@ -27,7 +28,9 @@ function lowerPriority(): void {
 
 export function work(order: WorkOrder): WorkAnswer {
   try {
-    const task = tasksOn(pacedVfs(diskVfs, order.pace))[order.name] as (input: unknown) => unknown;
+    const paced = pacedVfs(diskVfs, order.pace);
+    const vfs = order.control === undefined ? paced : controlledVfs(paced, order.control);
+    const task = tasksOn(vfs)[order.name] as (input: unknown) => unknown;
     return { ok: true, value: task(order.input) };
   } catch (error) {
     return { ok: false, error: errorToData(error) };

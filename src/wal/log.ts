@@ -32,17 +32,7 @@ import { type LogProblem, scanSealed, scanTail, verifySegments } from "./view.ts
 import { SpareGate, WORD_COUNT } from "./words.ts";
 import { LogWriter } from "./writer.ts";
 
-export type {
-  LogConfig,
-  LogListener,
-  LogProblem,
-  LogReader,
-  LogRecovery,
-  LogStart,
-  LogStats,
-  OnRecord,
-  SyncPolicy,
-};
+export type { LogConfig, LogListener, LogProblem, LogRecovery, LogStart, LogStats, OnRecord, SyncPolicy };
 
 /** Inline there is no parallel reader to keep busy, and simulations open very many logs. */
 const INLINE_RING_BYTES = 64 * KIB;
@@ -93,7 +83,11 @@ export async function openLog(
 ): Promise<{ log: Log; recovery: LogRecovery }> {
   const place = placeOf(config);
   const clock = config.clock ?? systemClock;
-  const reopened = await runInTurns(reopen(place, start, sourceOf(config), onRecord), clock, "opening");
+  const reopened = await runInTurns(
+    reopen(place, start, sourceOf(config), onRecord, config.onProgress),
+    clock,
+    "opening",
+  );
   // Starting threads is a turn's work of its own.
   await nextTurn(clock, "opening");
   return { log: startLog(config, place, reopened, listener), recovery: reopened.recovery };

@@ -34,6 +34,7 @@ import {
 import { type Frame, FrameType, frameBytes, type Image, imageOf, payloadOf, putFrame } from "./frame.ts";
 import { quarantine } from "./quarantine.ts";
 import { type LastSegment, readLast, walkSealed } from "./recovery.ts";
+import { type OnProgress, ReplayProgress } from "./replay-progress.ts";
 import { FIRST_DATA_AT, segmentBytesFor } from "./segment.ts";
 import { ensureTail, newestTail, readTail } from "./tail.ts";
 import { LogWriter, type Run, type WriterPosition } from "./writer.ts";
@@ -80,11 +81,13 @@ export function* reopen(
   start: LogStart,
   source: SegmentSource,
   onRecord: OnRecord,
+  onProgress?: OnProgress,
 ): Steps<Reopened> {
   // Names that recovery relies on may be visible and not yet durable.
   place.vfs.syncDirectory(place.directory);
-  const counted = countRecords(onRecord);
   const tail = newestTail(readTail(place.vfs, tailPath(place), place.storeId));
+  const progress = onProgress === undefined ? undefined : new ReplayProgress(place, start, tail, onProgress);
+  const counted = countRecords(onRecord, progress);
   const last = yield* readLast(place, yield* walkSealed(place, start, counted.onRecord), tail);
   const above = yield* handOut(last, counted.onRecord);
   const warnings = quarantine(place, last.torn);
@@ -114,7 +117,14 @@ export function* reopen(
   };
 }
 
-function countRecords(onRecord: OnRecord): { onRecord: OnRecord; records(): number; bytes(): number } {
+function countRecords(
+  onRecord: OnRecord,
+  progress: ReplayProgress | undefined,
+): {
+  onRecord: OnRecord;
+  records(): number;
+  bytes(): number;
+} {
   let records = 0;
   let bytes = 0;
   return {
@@ -122,6 +132,7 @@ function countRecords(onRecord: OnRecord): { onRecord: OnRecord; records(): numb
       records += 1;
       bytes += payload.length;
       onRecord(lsn, segment, offset, payload);
+      progress?.at(lsn, segment, offset);
     },
     records: () => records,
     bytes: () => bytes,

@@ -22,6 +22,8 @@ export interface LogConfig {
   readonly clock?: Clock;
   /** Inline, and for the segments made while opening: salts of new segments. Default random. */
   readonly salt?: () => bigint;
+  /** How far the replay of a long log is while it is opened. */
+  readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
   /** Size of the ring; a power of two. */
   readonly ringBytes?: number;
 }

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { isStoreError } from "../../src/errors.ts";
@@ -14,10 +14,10 @@ import { createWorkPool, type WorkPool } from "../../src/snapshot/pool.ts";
 import type { FoldInput } from "../../src/snapshot/tasks.ts";
 import { SnapshotView } from "../../src/snapshot/view.ts";
 import { diskVfs } from "../../src/vfs/disk.ts";
-import type { MemoryVfs } from "../../src/vfs/memory.ts";
 import { noise } from "../support/builders.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
-import { append, blobRecord, bytesOf, commitRecord, node, ROOT, SnapshotFixture } from "./fixture.ts";
+import { copyOut } from "./copy-out.ts";
+import { append, blobRecord, commitRecord, node, ROOT, SnapshotFixture } from "./fixture.ts";
 
 /** A store whose log was rolled and waits to be folded. */
 interface Waiting {
@@ -35,18 +35,6 @@ async function waiting(t: TestContext, fixture: SnapshotFixture): Promise<Waitin
 
 function inputOf(root: string, manifest: Manifest, until: FoldInput["until"]): FoldInput {
   return { root, manifest, until, receiptsKept: 10, compression: "balanced", packsLeftAlone: [] };
-}
-
-function copyOut(vfs: MemoryVfs, source: string, target: string): void {
-  for (const name of vfs.list(source)) {
-    const path = `${source}/${name}`;
-    if (vfs.stat(path)?.kind === "directory") {
-      mkdirSync(join(target, name));
-      copyOut(vfs, path, join(target, name));
-    } else {
-      writeFileSync(join(target, name), bytesOf(vfs, path));
-    }
-  }
 }
 
 function poolFor(t: TestContext, pool: WorkPool): WorkPool {
