@@ -4,7 +4,10 @@
  * somebody still waits for goes on. And long replays, which tell how far they are.
  */
 import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
+import { type Clock, systemClock } from "../../src/clock.ts";
 import type { Store, StoreEvent, StoreOptions } from "../../src/contract.ts";
 import { isStoreError } from "../../src/errors.ts";
 import { openStore } from "../../src/index.ts";
@@ -13,6 +16,7 @@ import { MemoryVfs } from "../../src/vfs/memory.ts";
 import { checkpoint, commit, noise } from "../support/builders.ts";
 import { CountingVfs } from "../support/counting-vfs.ts";
 import { read, refuses } from "../support/expect.ts";
+import { temporaryDirectory } from "../support/temporary.ts";
 import { carrying, withGarbage } from "./garbage.ts";
 
 const OPTIONS: StoreOptions = { segmentBytes: 64 * 1024, snapshot: false, gc: false };
@@ -131,6 +135,49 @@ test("an automatic gc is given up by close in any turn; one that was called is f
   await store.close();
   assert.ok((await called).deletedBlobCount > 0);
   assert.ok(!events.some(({ type }) => type === "cancelled"));
+});
+
+test("a snapshot on a thread tells how far it is, and a signal then stops it midway with nothing left", async (t) => {
+  const directory = join(temporaryDirectory(t), "store");
+  // A second is long here: workers keep to a pace.
+  const clock: Clock = { ...systemClock, setTimeout: (fn) => setTimeout(fn, 1).unref() };
+  const controller = new AbortController();
+  const told: Extract<StoreEvent, { type: "progress" }>[] = [];
+  const types: string[] = [];
+  const onEvent = (event: StoreEvent): void => {
+    types.push(event.type);
+    if (event.type !== "progress") return;
+    told.push(event);
+    controller.abort();
+  };
+  const options: StoreOptions = {
+    snapshot: false,
+    gc: false,
+    segmentBytes: 1024 * 1024,
+    blobCompression: "none",
+  };
+  const store = await openStore(directory, { ...options, clock, onEvent });
+  const bytes = 12 * 400_000;
+  for (let turn = 0; turn < 12; turn++) {
+    const executionState = noise(400_000, turn);
+    await store
+      .session("a")
+      .commitRuntimeState(commit({ sessionId: "a", checkpoint: checkpoint({ executionState }) }));
+  }
+  await refuses(store.snapshot({ signal: controller.signal }), "ABORTED");
+  // Whoever comes next waits for the worker to have stopped.
+  await store.snapshot();
+  const [first] = told;
+  assert.ok(first !== undefined && first.job === "snapshot" && first.step === "fold");
+  assert.ok(first.totalBytes >= bytes && first.doneBytes <= first.totalBytes, JSON.stringify(first));
+  assert.ok(types.includes("cancelled") && !types.includes("snapshotFailed"), types.join());
+  assert.equal(store.stats().snapshot.count, 1);
+  assert.deepEqual(
+    readdirSync(join(directory, "blobs")).filter((name) => name.endsWith(".tmp")),
+    [],
+  );
+  assert.deepEqual(await store.verify(), { ok: true, problems: [] });
+  await store.close();
 });
 
 test("the replay of a long log tells how far it is, that of a short one nothing", async () => {
