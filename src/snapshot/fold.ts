@@ -5,14 +5,17 @@
  * 1. Every blob in the segments is kept, also one that no head names any more: only gc deletes blobs.
  * 2. Sessions are written in the order of their ids, whatever the order of their records.
  * 3. A record that does not follow from the head ends the fold with CORRUPT, and nothing is published.
+ * 4. Of a session's records only the places are held; they are read when it is folded. What a fold has in memory is
+ *    then the bytes that it writes, and the decoded records of one session: those of all took several times the log.
  */
 
 import { sha256 } from "../checksum.ts";
 import { type BlobRef, refFromBytes } from "../ids.ts";
 import { MAX_COMPONENT_BYTES } from "../limits.ts";
-import { type BlobKind, type BlobRecord, decodeRecord, type LogRecord } from "../session/record.ts";
+import { type BlobKind, type BlobRecord, decodeRecord } from "../session/record.ts";
+import { routeRecord } from "../session/record-route.ts";
 import type { Vfs } from "../vfs/vfs.ts";
-import { scanLog } from "../wal/log.ts";
+import { type LogReader, openLogReader, scanLog } from "../wal/log.ts";
 import { corruptFile, understand } from "./block-file.ts";
 import { foldSession, type PlacedRecord } from "./fold-session.ts";
 import { encodeHead, type StoredHead } from "./head.ts";
@@ -24,23 +27,24 @@ import type { FoldInput, FoldOutput } from "./tasks.ts";
 import { SnapshotView } from "./view.ts";
 
 interface Collected {
-  readonly sessions: Map<string, PlacedRecord[]>;
-  readonly blobs: Map<BlobRef, { readonly kind: BlobKind; readonly bytes: Uint8Array }>;
+  /** Of each session the places of its records: triples (LSN, segment, offset), flat. */
+  readonly sessions: Map<string, number[]>;
   bytes: number;
 }
 
 export function fold(vfs: Vfs, input: FoldInput): FoldOutput {
   const { root, manifest, until } = input;
-  const collected = collect(vfs, input);
+  const log = openLogReader(vfs, walOf(root), manifest.storeId);
   const view = SnapshotView.open(vfs, root, manifest);
   try {
     const builder = new PackBuilder(vfs, view, input.compression);
-    for (const [ref, { kind, bytes }] of collected.blobs) builder.addBlob(ref, kind, bytes);
+    const collected = collect(vfs, input, builder);
     const heads: HeadBytes[] = [];
     for (const sessionId of [...collected.sessions.keys()].sort(compareIds)) {
       const before = view.head(sessionId);
       const options = { sessionId, receiptsKept: input.receiptsKept, store: builder.pagesOf(sessionId) };
-      const records = collected.sessions.get(sessionId) ?? [];
+      const records = recordsAt(log, root, sessionId, collected.sessions.get(sessionId) ?? []);
+      for (const placed of records) addManifest(builder, placed);
       // Where a record does not follow, its place was named; what is left are pages that make no sense.
       const head = understand(`${root}/blobs`, 0, () => foldSession(before, records, options), sessionId);
       countDropped(builder, before, head);
@@ -63,6 +67,7 @@ export function fold(vfs: Vfs, input: FoldInput): FoldOutput {
     };
   } finally {
     view.release();
+    log.close();
   }
 }
 
@@ -84,49 +89,79 @@ function writeHeads(
   }
 }
 
-/** Reads the sealed segments: records by session, blobs whole. */
-function collect(vfs: Vfs, { root, manifest, until }: FoldInput): Collected {
-  const collected: Collected = { sessions: new Map(), blobs: new Map(), bytes: 0 };
+/** Reads the sealed segments: of records the places by session, blobs whole into the pack. */
+function collect(vfs: Vfs, { root, manifest, until }: FoldInput, builder: PackBuilder): Collected {
+  const collected: Collected = { sessions: new Map(), bytes: 0 };
   const parts = new PartialBlobs();
-  const directory = `${root}/wal`;
-  scanLog(vfs, directory, manifest.storeId, manifest.log, until, (lsn, segment, offset, payload) => {
-    const file = `${directory}/${segment.toString(16).padStart(16, "0")}.wal`;
-    const record = decodeAt(file, offset, payload);
+  scanLog(vfs, walOf(root), manifest.storeId, manifest.log, until, (lsn, segment, offset, payload) => {
+    const file = segmentFile(root, segment);
+    const route = decodedAt(file, offset, () => routeRecord(payload));
     collected.bytes += payload.length;
-    if (record.kind === "blob") {
+    if (route.kind === "blob") {
+      const record = decodedAt(file, offset, () => decodeRecord(payload));
+      if (record.kind !== "blob") throw corruptFile(file, offset, "a record is of two kinds");
       const whole = understand(file, offset, () => parts.add(record));
-      if (whole !== undefined) addBlob(collected, file, offset, record.ref, record.blobKind, whole);
+      if (whole !== undefined) addBlob(builder, { file, offset }, record.ref, record.blobKind, whole);
       return;
     }
-    if (record.kind === "commit")
-      addBlob(collected, file, offset, record.checkpointRef, "manifest", record.manifest);
-    const records = collected.sessions.get(record.sessionId);
-    const placed: PlacedRecord = { lsn, record, file, offset };
-    if (records === undefined) collected.sessions.set(record.sessionId, [placed]);
-    else records.push(placed);
+    const places = collected.sessions.get(route.sessionId);
+    if (places === undefined) collected.sessions.set(route.sessionId, [lsn, segment, offset]);
+    else places.push(lsn, segment, offset);
   });
   return collected;
 }
 
-function decodeAt(file: string, offset: number, payload: Uint8Array): LogRecord {
+/** The records at these places, decoded: those of one session. */
+function recordsAt(
+  log: LogReader,
+  root: string,
+  sessionId: string,
+  places: readonly number[],
+): PlacedRecord[] {
+  const records: PlacedRecord[] = [];
+  for (let i = 0; i + 2 < places.length; i += 3) {
+    const [lsn, segment, offset] = places.slice(i, i + 3) as [number, number, number];
+    const file = segmentFile(root, segment);
+    const payload = log.read(segment, offset);
+    const record = decodedAt(file, offset, () => decodeRecord(payload));
+    if (record.kind === "blob" || record.sessionId !== sessionId)
+      throw corruptFile(file, offset, `LSN ${lsn} is not of this session any more`, sessionId);
+    records.push({ lsn, record, file, offset });
+  }
+  return records;
+}
+
+function decodedAt<Value>(file: string, offset: number, decode: () => Value): Value {
   try {
-    return decodeRecord(payload);
+    return decode();
   } catch (error) {
     throw corruptFile(file, offset, `a record cannot be decoded: ${(error as Error).message}`);
   }
 }
 
+function walOf(root: string): string {
+  return `${root}/wal`;
+}
+function segmentFile(root: string, segment: number): string {
+  return `${walOf(root)}/${segment.toString(16).padStart(16, "0")}.wal`;
+}
+
+/** Also of a record that the head has already, or that a later one superseded. */
+function addManifest(builder: PackBuilder, placed: PlacedRecord): void {
+  const { record } = placed;
+  if (record.kind === "commit") addBlob(builder, placed, record.checkpointRef, "manifest", record.manifest);
+}
+
 function addBlob(
-  collected: Collected,
-  file: string,
-  offset: number,
+  builder: PackBuilder,
+  { file, offset }: { readonly file: string; readonly offset: number },
   ref: BlobRef,
   kind: BlobKind,
   bytes: Uint8Array,
 ): void {
-  if (collected.blobs.has(ref)) return;
+  if (builder.has(ref)) return;
   if (refFromBytes(sha256(bytes)) !== ref) throw corruptFile(file, offset, `blob ${ref} fails its hash`);
-  collected.blobs.set(ref, { kind, bytes });
+  builder.addBlob(ref, kind, bytes);
 }
 
 /** Blobs that travel in several frames. One that a crash cut short never becomes whole and is left out. */

@@ -45,6 +45,10 @@ export class PackBuilder {
     this.#compression = compression;
   }
 
+  has(ref: BlobRef): boolean {
+    return this.#values.has(ref);
+  }
+
   addBlob(ref: BlobRef, kind: BlobKind, bytes: Uint8Array): void {
     this.#values.set(ref, { kind, bytes, users: 1 });
   }

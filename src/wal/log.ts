@@ -32,7 +32,17 @@ import { type LogProblem, scanSealed, scanTail, verifySegments } from "./view.ts
 import { SpareGate, WORD_COUNT } from "./words.ts";
 import { LogWriter } from "./writer.ts";
 
-export type { LogConfig, LogListener, LogProblem, LogRecovery, LogStart, LogStats, OnRecord, SyncPolicy };
+export type {
+  LogConfig,
+  LogListener,
+  LogProblem,
+  LogReader,
+  LogRecovery,
+  LogStart,
+  LogStats,
+  OnRecord,
+  SyncPolicy,
+};
 
 /** Inline there is no parallel reader to keep busy, and simulations open very many logs. */
 const INLINE_RING_BYTES = 64 * KIB;
