@@ -10,13 +10,15 @@
  * 3. Making room looks at a bounded number of sessions that must stay, so a commit's cost does not grow with
  *    the number of sessions that wait for the log.
  * 4. A bounded number of sessions leaves in one turn, also when all of them do at the end.
+ * 5. While many come and go, what the garbage collector has not given back counts against the budget, up to half of it.
  *
  * Every session is a root actor of its own: spawning under one parent is quadratic in xstate 5, and one
  * shared idle clock replaces a timer per session.
  */
 import { createActor } from "xstate";
 import { type Clock, nextTurn } from "../clock.ts";
-import { KIB, SESSION_IDLE_MS, SESSIONS_LEAVING_PER_TURN } from "../limits.ts";
+import { KIB, MIB, SESSION_IDLE_MS, SESSIONS_LEAVING_PER_TURN } from "../limits.ts";
+import { Departed } from "./departed.ts";
 import {
   type CommitEvent,
   SessionCell,
@@ -36,6 +38,10 @@ const MAX_KEPT = 16;
 const LOW_WATER = 0.9;
 /** Bytes of bodies from which a session sheds them before any session is passivated to make room. */
 const WORTH_SHEDDING_BYTES = 128 * KIB;
+/** Bytes of passivated sessions: what the budget puts up with, and how often one is watched and the collector told. */
+const DEPARTED = { floorBytes: 32 * MIB, markerBytes: 1 * MIB, tellBytes: 64 * MIB };
+/** Share of the budget that sessions in memory have whatever the garbage. */
+const LEAST_SHARE = 0.5;
 
 export class SessionRegistry {
   readonly #residents = new Map<string, Resident>();
@@ -46,6 +52,7 @@ export class SessionRegistry {
   readonly #onShed: (sessions: number, bytes: number) => void;
   /** Sessions with bodies worth shedding, in the order they came to have them. */
   readonly #heavy = new Set<SessionCell>();
+  readonly #departed: Departed;
   #bytes = 0;
   #round = 0;
   #timer: unknown;
@@ -58,12 +65,15 @@ export class SessionRegistry {
     clock: Clock;
     onPassivated: (sessions: number, bytes: number) => void;
     onShed: (sessions: number, bytes: number) => void;
+    /** For tests. */
+    departed?: Departed;
   }) {
     this.#services = { ...options.services, changed: (cell) => this.#account(cell) };
     this.#maxBytes = options.maxResidentBytes;
     this.#clock = options.clock;
     this.#onPassivated = options.onPassivated;
     this.#onShed = options.onShed;
+    this.#departed = options.departed ?? new Departed(DEPARTED);
   }
 
   get size(): number {
@@ -130,8 +140,14 @@ export class SessionRegistry {
   #account(cell: SessionCell): void {
     this.#count(cell);
     if (cell.sheddableBytes >= WORTH_SHEDDING_BYTES) this.#heavy.add(cell);
-    if (this.#bytes > this.#maxBytes) this.#shed(this.#maxBytes * LOW_WATER);
-    if (this.#bytes > this.#maxBytes) this.#passivate((used) => used > this.#maxBytes * LOW_WATER, cell);
+    const budget = this.#budget;
+    if (this.#bytes > budget) this.#shed(budget * LOW_WATER);
+    if (this.#bytes > budget) this.#passivate((used) => used > budget * LOW_WATER, cell);
+  }
+
+  /** Bytes that sessions may take now. */
+  get #budget(): number {
+    return Math.max(this.#maxBytes * LEAST_SHARE, this.#maxBytes - this.#departed.bytes);
   }
 
   #count(cell: SessionCell): void {
@@ -192,6 +208,7 @@ export class SessionRegistry {
         continue;
       }
       actor.stop();
+      this.#departed.add(cell, cell.accountedBytes);
       this.#forget(sessionId, cell);
       sessions++;
     }

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { Departed } from "../../src/actors/departed.ts";
 import type { Write } from "../../src/actors/log-writer.ts";
 import { SessionRegistry } from "../../src/actors/registry.ts";
 import type { Clock } from "../../src/clock.ts";
@@ -54,13 +55,14 @@ class TestClock implements Clock {
 }
 
 /** A registry over a log that the test makes durable by hand. */
-function startRegistry(maxResidentBytes: number) {
+function startRegistry(maxResidentBytes: number, departed?: Departed) {
   const clock = new TestClock();
   const waiting: Write[] = [];
   let lastLsn = 0;
   const registry = new SessionRegistry({
     maxResidentBytes,
     clock,
+    ...(departed === undefined ? {} : { departed }),
     onPassivated: () => undefined,
     onShed: () => undefined,
     services: {
@@ -232,4 +234,34 @@ test("the end stops a bounded number of sessions a turn, and comes when all are 
   await stopped;
   assert.deepEqual(sizes, [count - SESSIONS_LEAVING_PER_TURN, 1, 0]);
   assert.equal(registry.bytes, 0);
+});
+
+test("what waits for the collector counts against the budget, down to half of it and until it is collected", async () => {
+  const gone: (() => void)[] = [];
+  const collector = {
+    watch: (_marker: object, told: () => void) => void gone.push(told),
+    tell: () => undefined,
+  };
+  const departed = new Departed({ floorBytes: 100_000, markerBytes: 1, tellBytes: 1 }, collector);
+  const budget = 200_000;
+  const { registry, clock, commit: send, durable } = startRegistry(budget, departed);
+  const pass = (from: number, to: number): number => {
+    let most = 0;
+    for (let n = from; n < to; n++) {
+      send(`s${n}`, "x".repeat(500));
+      durable();
+      while (clock.nextTurn());
+      most = Math.max(most, registry.bytes);
+    }
+    return most;
+  };
+  assert.ok(pass(0, 100) > 0.85 * budget, "at first the sessions have the whole budget");
+  pass(100, 200);
+  const least = pass(200, 300);
+  assert.ok(least <= 0.5 * budget, `with garbage they have half of it, not ${least}`);
+  assert.ok(least > 0.4 * budget, `and no less, not ${least}`);
+  for (const told of gone.splice(0)) told();
+  assert.ok(pass(300, 400) > 0.85 * budget, "and the whole again when it was collected");
+  durable();
+  await registry.stop();
 });
