@@ -13,6 +13,7 @@ import { isStoreError } from "../../src/errors.ts";
 import { openStore } from "../../src/index.ts";
 import { PROGRESS_BYTES } from "../../src/limits.ts";
 import { MemoryVfs } from "../../src/vfs/memory.ts";
+import { keepEverything, keepNothing } from "../../src/vfs/memory-crash.ts";
 import { checkpoint, commit, noise } from "../support/builders.ts";
 import { CountingVfs } from "../support/counting-vfs.ts";
 import { read, refuses } from "../support/expect.ts";
@@ -81,6 +82,41 @@ for (const job of ["snapshot", "gc"] as const) {
     assert.ok(given > 3, `${given} were given up midway`);
   });
 }
+
+test("a power cut while a job is being given up loses nothing, and what it began goes with the next opening", async () => {
+  let looked = 0;
+  for (const job of ["snapshot", "gc"] as const) {
+    for (let moment = 0, isOver = false; !isOver; moment += 4) {
+      const { store, vfs } = await open();
+      await withGarbage(store);
+      const controller = new AbortController();
+      const crashes: MemoryVfs[] = [];
+      let at = 0;
+      vfs.onOperation = () => {
+        if (at++ === moment) controller.abort();
+        else if (at > moment && crashes.length < 4)
+          crashes.push(vfs.crash(at % 2 === 0 ? keepNothing : keepEverything));
+      };
+      await store[job]({ signal: controller.signal }).catch(() => undefined);
+      // Waits for what was begun to end.
+      await store.verify();
+      vfs.onOperation = undefined;
+      isOver = !controller.signal.aborted;
+      await store.close();
+      for (const crashed of isOver ? [] : crashes) {
+        looked++;
+        const again = await openStore("/store", { ...OPTIONS, vfs: crashed });
+        assert.deepEqual(leftovers(crashed), [], `${job}, moment ${moment}`);
+        for (const id of ["one", "two"]) assert.equal((await read(again.session(id))).headRevision, 4);
+        assert.deepEqual(await again.verify(), { ok: true, problems: [] });
+        await again.gc();
+        assert.deepEqual(await again.verify(), { ok: true, problems: [] });
+        await again.close();
+      }
+    }
+  }
+  assert.ok(looked > 50, `${looked} crashes`);
+});
 
 test("a snapshot that somebody still waits for goes on when another one's signal fires", async () => {
   const { store, events } = await open();
