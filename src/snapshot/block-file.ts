@@ -160,7 +160,7 @@ export class BlockFileReader<Footer> {
     path: string,
     identity: FileIdentity,
     expectedSize: number,
-    readFooter: (wire: unknown) => Footer,
+    readFooter: (payload: Buffer, decode: () => unknown) => Footer,
   ) {
     this.path = path;
     this.#file = vfs.open(path, "read");
@@ -173,8 +173,9 @@ export class BlockFileReader<Footer> {
       const trailerOffset = this.size - FILE_TRAILER_BYTES;
       const trailer = this.#read(trailerOffset, FILE_TRAILER_BYTES);
       const place = decodeTrailer(path, trailerOffset, trailer, identity);
-      const wire = this.decode(place.offset, this.block(place));
-      this.footer = understand(path, place.offset, () => readFooter(wire));
+      const payload = this.block(place);
+      const decode = (): unknown => this.decode(place.offset, payload);
+      this.footer = understand(path, place.offset, () => readFooter(payload, decode));
     } catch (error) {
       this.close();
       throw error;

@@ -18,11 +18,11 @@ import {
   type BlockPlace,
   corruptFile,
   type FileIdentity,
-  placesFromWire,
   understand,
 } from "./block-file.ts";
 import { Filter } from "./filter.ts";
 import { decodeHead, type StoredHead } from "./head.ts";
+import { type HeadsFooter, readHeadsFooter } from "./heads-footer.ts";
 
 /** A head as bytes, for merging files without decoding. */
 export interface HeadBytes {
@@ -127,41 +127,6 @@ export class HeadsFileWriter {
   }
 }
 
-interface HeadsFooter {
-  readonly count: number;
-  /** Of each block its first id and its place. */
-  readonly firstIds: readonly Buffer[];
-  readonly places: readonly BlockPlace[];
-  readonly filter: Filter;
-  /** Of each list block its first key and its place. */
-  readonly listFirsts: readonly ListKey[];
-  readonly listPlaces: readonly BlockPlace[];
-}
-
-/** Throws a plain Error on anything that no writer writes. */
-function footerFromWire(value: unknown): HeadsFooter {
-  const wire = asArray(value, "heads footer");
-  const count = asNumber(wire[0], "count");
-  const lsns = asArray(wire[4], "first LSNs");
-  const footer = {
-    count,
-    firstIds: asArray(wire[1], "first ids").map((id) => Buffer.from(asText(id, "id"))),
-    places: placesFromWire(wire[2]),
-    filter: Filter.fromBytes(asBytes(wire[3], "filter"), count),
-    listFirsts: asArray(wire[5], "list first ids").map((id, i) => ({
-      lastCommitLsn: asNumber(lsns[i], "first LSN"),
-      sessionId: asText(id, "id"),
-    })),
-    listPlaces: placesFromWire(wire[6]),
-  };
-  if (
-    footer.firstIds.length !== footer.places.length ||
-    footer.listFirsts.length !== footer.listPlaces.length
-  )
-    throw new Error("a block has no first key");
-  return footer;
-}
-
 export class HeadsFileReader {
   readonly number: number;
   readonly count: number;
@@ -169,7 +134,7 @@ export class HeadsFileReader {
 
   constructor(vfs: Vfs, path: string, identity: Omit<FileIdentity, "kind">, size: number) {
     this.number = identity.number;
-    this.#file = new BlockFileReader(vfs, path, { ...identity, kind: "heads" }, size, footerFromWire);
+    this.#file = new BlockFileReader(vfs, path, { ...identity, kind: "heads" }, size, readHeadsFooter);
     this.count = this.#file.footer.count;
   }
 
@@ -186,7 +151,7 @@ export class HeadsFileReader {
     const key = Buffer.from(sessionId);
     const { filter, firstIds, places } = this.#file.footer;
     if (!filter.mayHave(key)) return undefined;
-    const place = places[lastNotAbove(firstIds.length, (i) => Buffer.compare(firstIds[i] as Buffer, key))];
+    const place = places.at(lastNotAbove(firstIds.length, (i) => firstIds.compare(i, key)));
     if (place === undefined) return undefined;
     return this.#understand(
       place,
@@ -214,32 +179,26 @@ export class HeadsFileReader {
 
   /** Every head in the order of ids. */
   *scan(): Generator<HeadBytes> {
-    for (const place of this.#file.footer.places) yield* this.#understand(place, headsFromWire);
+    for (const place of this.#file.footer.places.from(0)) yield* this.#understand(place, headsFromWire);
   }
 
   /** As `scan`, block by block: one that cannot be read answers its error, and the walk goes on behind it. */
   *scanBlocks(): Generator<HeadBytes[] | StoreError> {
-    for (const place of this.#file.footer.places)
+    for (const place of this.#file.footer.places.from(0))
       yield valueOrError(() => this.#understand(place, headsFromWire));
   }
 
   /** The list, block by block, in the same way. */
   *listBlocks(): Generator<ListKey[] | StoreError> {
-    for (const place of this.#file.footer.listPlaces)
+    for (const place of this.#file.footer.listPlaces.from(0))
       yield valueOrError(() => this.#understand(place, keysFromWire));
   }
 
   /** Sessions by last commit, newest first, behind `after`. */
   *list(after: ListKey | undefined): Generator<ListKey> {
-    const { listFirsts: firsts, listPlaces } = this.#file.footer;
-    const from =
-      after === undefined
-        ? 0
-        : Math.max(
-            0,
-            lastNotAbove(firsts.length, (i) => compareListKeys(firsts[i] as ListKey, after)),
-          );
-    for (const place of listPlaces.slice(from)) {
+    const { listPlaces } = this.#file.footer;
+    const from = after === undefined ? 0 : Math.max(0, this.#listBlockOf(after));
+    for (const place of listPlaces.from(from)) {
       for (const key of this.#understand(place, keysFromWire)) {
         if (after === undefined || compareListKeys(key, after) > 0) yield key;
       }
@@ -248,6 +207,16 @@ export class HeadsFileReader {
 
   close(): void {
     this.#file.close();
+  }
+
+  /** The last list block whose first key is not behind `key`; -1 if none. */
+  #listBlockOf({ lastCommitLsn, sessionId }: ListKey): number {
+    const { listFirstLsns, listFirstIds } = this.#file.footer;
+    const id = Buffer.from(sessionId);
+    return lastNotAbove(
+      listFirstIds.length,
+      (i) => lastCommitLsn - (listFirstLsns[i] ?? 0) || listFirstIds.compare(i, id),
+    );
   }
 
   /** What `read` makes of the items of a verified block. */

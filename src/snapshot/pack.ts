@@ -126,8 +126,8 @@ interface PackFooter {
 }
 
 /** Throws a plain Error on anything that no writer writes. */
-function footerFromWire(value: unknown): PackFooter {
-  const wire = asArray(value, "pack footer");
+function readPackFooter(_payload: Buffer, decode: () => unknown): PackFooter {
+  const wire = asArray(decode(), "pack footer");
   const count = asNumber(wire[0], "count");
   const firsts = Buffer.from(asBytes(wire[1], "first digests"));
   const places = placesFromWire(wire[2]);
@@ -145,7 +145,7 @@ export class PackReader {
 
   constructor(vfs: Vfs, path: string, identity: Omit<FileIdentity, "kind">, size: number) {
     this.number = identity.number;
-    this.#file = new BlockFileReader(vfs, path, { ...identity, kind: "pack" }, size, footerFromWire);
+    this.#file = new BlockFileReader(vfs, path, { ...identity, kind: "pack" }, size, readPackFooter);
     this.count = this.#file.footer.count;
   }
 

@@ -37,7 +37,7 @@ function written(payload: Uint8Array = pack("payload")): Given {
 function withFile<Value>(vfs: Vfs, size: number, work: (file: BlockFileReader<unknown>) => Value): Value {
   const counting = new CountingVfs(vfs);
   try {
-    const file = new BlockFileReader(counting, PATH, IDENTITY, size, (wire) => wire);
+    const file = new BlockFileReader(counting, PATH, IDENTITY, size, (_payload, decode) => decode());
     try {
       return work(file);
     } finally {
