@@ -2,9 +2,9 @@
  * The mutation run: changes pure modules in one place at a time, in compiled copies, and runs the quick tests
  * that are about the module. Reports per file how many mutants were killed, survived, or ran out of time, and
  * fails when one survives that `test/surviving-mutants.json` does not explain.
- * `--file <path>` (may be repeated) takes whole files, `--sample <count> --seed <number>` some mutants of all;
- * without them it is everything. `--lines` prints the verdict on every mutant. `--write` records the figures of
- * whole files.
+ * `--file <path>` (may be repeated) takes whole files, `--sample <count> --seed <number>` some mutants of all,
+ * `--only <text>` (may be repeated) those whose change has the text; without them it is everything. `--lines`
+ * prints the verdict on every mutant. `--write` records the figures of whole files.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -51,6 +51,12 @@ function writeEntries(workshop: Workshop): void {
     const imports = ["scripts/planted/no-shrinking.mjs", ...new Set(tests.map(compiledPath))];
     writeFileSync(join(workshop.root, entry), imports.map((path) => `import "./${path}";\n`).join(""));
   }
+}
+
+/** Those that `--only` names; all without it. */
+function named(all: readonly Mutant[]): readonly Mutant[] {
+  const texts = options("--only");
+  return texts.length === 0 ? all : all.filter(({ change }) => texts.some((text) => change.includes(text)));
 }
 
 /** Some of all mutants, the same for the same seed. */
@@ -108,7 +114,8 @@ async function main(): Promise<number> {
       else sound.set(module.file, { tookMs: performance.now() - started, passed: passed.size });
     });
     const byFile = new Map(all.map((module) => [module.file, module]));
-    await inTurn(workshops, sample(all.flatMap(({ mutants }) => mutants)), async (workshop, mutant) => {
+    const mutants = sample(named(all.flatMap((module) => module.mutants)));
+    await inTurn(workshops, mutants, async (workshop, mutant) => {
       const module = byFile.get(mutant.file);
       const how = sound.get(mutant.file);
       if (module === undefined || how === undefined) return;
@@ -121,8 +128,8 @@ async function main(): Promise<number> {
   });
   for (const [file, { killed, timedOut, survived }] of tallies)
     console.log(`${file}: ${killed} killed, ${timedOut} timed out, ${survived} survived`);
-  if (process.argv.includes("--write") && options("--sample").length === 0)
-    recordMutation(tallies, survivors);
+  const isWhole = options("--sample").length === 0 && options("--only").length === 0;
+  if (process.argv.includes("--write") && isWhole) recordMutation(tallies, survivors);
   for (const problem of problems) console.error(problem);
   return problems.length === 0 ? 0 : 1;
 }

@@ -28,7 +28,12 @@ export const SUBJECTS: readonly Subject[] = [
   { file: "src/wal/chain.ts", tests: [...CHAINS, ...SCANS, ...DAMAGE] },
   { file: "src/wal/batch.ts", tests: [`${WAL}/batch.test.ts`, `${WAL}/log.test.ts`] },
   { file: "src/wal/segment.ts", tests: [`${WAL}/segment.test.ts`, ...SCANS, FORMAT] },
-  { file: "src/wal/tail.ts", tests: [`${WAL}/segment.test.ts`, ...SCANS, ...DAMAGE, FORMAT] },
+  {
+    file: "src/wal/tail.ts",
+    tests: [`${WAL}/tail.test.ts`, `${WAL}/segment.test.ts`, ...SCANS, ...DAMAGE, FORMAT],
+  },
+  { file: "src/wal/reader.ts", tests: [`${WAL}/reader.test.ts`, `${WAL}/log.test.ts`] },
+  { file: "src/wal/words.ts", tests: [`${WAL}/words.test.ts`, `${WAL}/segments.test.ts`] },
   {
     file: "src/wal/recovery.ts",
     tests: [...CHAINS, ...SCANS, ...DAMAGE, `${WAL}/torn.test.ts`, `${WAL}/crash.test.ts`],
@@ -39,11 +44,17 @@ export const SUBJECTS: readonly Subject[] = [
   { file: "src/session/plan-commit.ts", tests: PLANS },
   { file: "src/session/plan-graph.ts", tests: PLANS },
   { file: "src/session/plan-session.ts", tests: PLANS },
-  { file: "src/session/read.ts", tests: [`${SESSION}/read.test.ts`, ...APPLIED] },
+  {
+    file: "src/session/read.ts",
+    tests: [`${SESSION}/read.test.ts`, `${SESSION}/changes.test.ts`, ...APPLIED],
+  },
   { file: "src/session/record.ts", tests: [...RECORDS, FORMAT] },
   { file: "src/session/record-route.ts", tests: RECORDS },
   { file: "src/session/record-writer.ts", tests: RECORDS },
-  { file: "src/session/state.ts", tests: [...APPLIED, ...PLANS] },
+  {
+    file: "src/session/state.ts",
+    tests: [`${SESSION}/state.test.ts`, ...APPLIED, ...PLANS, `${SESSION}/changes.test.ts`],
+  },
   { file: "src/snapshot/filter.ts", tests: [`${SNAPSHOT}/filter.test.ts`, FORMAT] },
   { file: "src/snapshot/fold-session.ts", tests: FOLDS },
   { file: "src/snapshot/head.ts", tests: [...FOLDS, FORMAT] },

@@ -68,10 +68,11 @@ export function readTail(vfs: Vfs, path: string, storeId: Uint8Array): readonly 
   }
 }
 
-/** The newest promise among slots. */
+/** The newest promise among slots. A roll tells the same LSN again, in a later segment. */
 export function newestTail(slots: readonly (Tail | undefined)[]): Tail | undefined {
   const [first, second] = slots;
   if (first === undefined || second === undefined) return first ?? second;
+  if (second.lsn === first.lsn) return second.segment > first.segment ? second : first;
   return second.lsn > first.lsn ? second : first;
 }
 

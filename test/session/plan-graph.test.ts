@@ -180,6 +180,16 @@ test("a leaf that is not live is refused in strict and kept in permissive, also 
   }
 });
 
+test("the first node of a session is refused in strict when it names a parent or a leaf", () => {
+  for (const commit of [append([node("a", "x")]), append([node("a")], "x")]) {
+    const bench = new SessionBench();
+    refusal("INVALID_GRAPH", () => bench.commit(commit));
+    bench.policy = "permissive";
+    bench.commit(commit);
+    assert.deepEqual(bench.ids(), ["a"]);
+  }
+});
+
 test("the leaf is explicit: absent means none, not keep", () => {
   const bench = new SessionBench();
   bench.commit(append([node("a")], "a"));
@@ -237,6 +247,11 @@ test("a replacement keeps runs and writes only what is new", () => {
   assert.equal(factOf([a, b], []), "");
 });
 
+test("a run of kept nodes ends where a new one stands between two of them", () => {
+  assert.equal(factOf([a, b, c], [a, node("x"), b, c]), "0x1 +x 1x2");
+  assert.equal(factOf([a, b], [a, node("x"), node("y"), b]), "0x1 +x +y 1x1");
+});
+
 test("a node whose parent or body changed is written anew", () => {
   assert.equal(factOf([a, b, c], [a, node("b"), c]), "0x1 +b 2x1");
   assert.equal(factOf([a, d], [a, message("d", "other", { parent: "c" })]), "0x1 +d");
@@ -268,6 +283,22 @@ test("what else a commit writes counts against maxCommitBytes together with its 
       assert.equal(refusal("INVALID_COMMIT", () => bench.commit(commit)).path, "graph.graph.nodes");
     else bench.commit(commit);
   }
+});
+
+test("a replacement may write exactly what is left of maxCommitBytes: its new nodes and its kept runs", () => {
+  const bench = new SessionBench();
+  bench.commit(append([node("a"), node("b"), node("c")]));
+  const commit = replaceFull([node("c"), node("a"), node("b"), message("m", "hi")]);
+  const { baseBytes, graph } = prepare(commit);
+  const [written] = graph.nodes.slice(-1);
+  assert.ok(written);
+  // Two runs, each a kind, a slot and a count; and one node with its body, its id in UTF-8 and 16 bytes beside.
+  const bytes = 2 * 12 + written.body.length + 3 * "m".length + 16;
+  bench.maxCommitBytes = baseBytes + bytes - 1;
+  assert.equal(refusal("INVALID_COMMIT", () => bench.commit(commit)).path, "graph.graph.nodes");
+  bench.maxCommitBytes = baseBytes + bytes;
+  bench.commit(commit);
+  assert.deepEqual(bench.ids(), ["c", "a", "b", "m"]);
 });
 
 test("only the difference counts against maxCommitBytes", () => {

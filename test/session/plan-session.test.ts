@@ -29,6 +29,20 @@ test("tombstoned nodes vanish from every read and the revision does not move", (
   assert.equal(bench.state.head?.nodeCount, 3);
 });
 
+test("a tombstone carries what a listing shows of the session only where it changes that", () => {
+  const bench = new SessionBench();
+  bench.commit(append([message("u1", "first"), message("u2", "second"), node("n")]));
+  const pickerOf = (id: string) => {
+    bench.tombstone(id);
+    const record = bench.records.at(-1);
+    return record?.kind === "tombstone" ? record.picker : assert.fail();
+  };
+  assert.equal(pickerOf("n"), undefined);
+  const left = { firstUserMessage: "second", userMessageCount: 1 };
+  assert.deepEqual(pickerOf("u1"), left);
+  assert.deepEqual(bench.state.picker, left);
+});
+
 test("unknown ids are ignored and repeats are no-ops: nothing is written", () => {
   const bench = branched();
   bench.tombstone("nobody");
@@ -72,6 +86,21 @@ test("vacuum counts what it removed, a second one nothing, and the ids are free 
   assert.equal(bench.records.length, 3);
   bench.commit(append([node("x", "c")], "x"));
   assert.deepEqual(bench.ids(), ["a", "b", "c", "x"]);
+});
+
+test("a vacuum whose bodies left memory and cannot be read throws and writes nothing", () => {
+  const bench = new SessionBench();
+  const text = "x".repeat(3_000);
+  bench.commit(append([message("a", text), message("b", text), message("c", text)]));
+  bench.tombstone("b");
+  const { records, state } = bench;
+  const count = records.length;
+  state.nodes.shed(state.length, () => {
+    throw new Error("the disk does not answer");
+  });
+  assert.throws(() => bench.vacuum(), /the disk does not answer/);
+  assert.equal(bench.records.length, count);
+  assert.equal(bench.state, state);
 });
 
 test("a tombstoned id is not free before vacuum, unless a replacement lists it", () => {

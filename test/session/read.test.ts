@@ -44,6 +44,21 @@ test("a path ends below a missing or tombstoned parent", () => {
   assert.deepEqual(bench.ids({ kind: "activePath" }), ["c", "d"]);
 });
 
+test("a read of a path takes its newest nodes up to the limit, and names the one that would have been next", () => {
+  const bench = new SessionBench("permissive");
+  bench.commit(append([node("a", "missing"), node("b", "a"), node("c", "b")], "c"));
+  const read = (limit: number) => {
+    const { graph, nextOlderNodeId } = readGraph(bench.state, { kind: "activePath", limit });
+    return [graph.nodes.map(({ nodeId }) => nodeId).join(""), nextOlderNodeId];
+  };
+  assert.deepEqual([1, 2, 3, 4].map(read), [
+    ["c", "b"],
+    ["bc", "a"],
+    ["abc", undefined],
+    ["abc", undefined],
+  ]);
+});
+
 test("only a read by active path is partial", () => {
   const { state } = new SessionBench();
   assert.equal(readGraph(state, { kind: "fullGraph" }).graphIsPartial, false);

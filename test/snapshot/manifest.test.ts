@@ -120,3 +120,31 @@ test("a manifest whose checksum is right and whose content makes no sense is COR
     assert.equal(damage?.file, manifestPath(ROOT, 42), Buffer.from(body).toString("hex"));
   }
 });
+
+test("damage to a manifest is told by the offset of the field that it shows in", () => {
+  const whole = Buffer.from(encodeManifest(MANIFEST));
+  const changed = (at: number): Buffer => {
+    const bytes = Buffer.from(whole);
+    bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
+    return bytes;
+  };
+  const damaged: readonly (readonly [string, Uint8Array, number])[] = [
+    ["half a header", whole.subarray(0, 23), 0],
+    ["the magic", changed(7), 0],
+    ["the length", changed(12), 12],
+    ["a byte too few", whole.subarray(0, -1), 12],
+    ["a byte too many", Buffer.concat([whole, Buffer.alloc(1)]), 12],
+    ["the version, its checksum not changed", changed(8), 16],
+    ["the checksum", changed(16), 16],
+    ["the body", changed(whole.length - 1), 16],
+    ["a byte that is zero", changed(20), 20],
+    ["the last byte that is zero", changed(23), 20],
+  ];
+  for (const [what, bytes, offset] of damaged) {
+    const vfs = written(MANIFEST);
+    put(vfs, manifestPath(ROOT, 42), bytes);
+    assert.equal(corruptionOf(() => readManifest(vfs, ROOT, 42, STORE_ID))?.offset, offset, what);
+  }
+  const empty = corruptionOf(() => readManifest(withBody(new Uint8Array(0)), ROOT, 42, STORE_ID));
+  assert.equal(empty?.offset, 24, "a header, and a body of no bytes");
+});

@@ -256,3 +256,16 @@ test("a page of another level than its reference says is refused", () => {
   store.pages.set(ref, pack([1, []]));
   assert.throws(() => [...readItems([{ ...page, ref }], store)], /level 1 instead of 0/);
 });
+
+test("a page reference whose numbers are not counts is refused", () => {
+  const store = new MemoryPages();
+  const [page] = appendItems([], [item(0, 1)], size, store);
+  assert.ok(page);
+  assert.deepEqual(forestFromWire(forestToWire([{ ...page, items: 0, bytes: 0 }])).length, 1);
+  for (const changed of [{ level: -1 }, { items: -1 }, { bytes: -1 }])
+    assert.throws(() => forestFromWire(forestToWire([{ ...page, ...changed }])), /a negative number/);
+  for (const changed of [{ level: 0.5 }, { items: 0.5 }, { bytes: 0.5 }])
+    assert.throws(() => forestFromWire(forestToWire([{ ...page, ...changed }])), /is not an integer/);
+  assert.throws(() => forestFromWire(5), /forest is not an array/);
+  assert.throws(() => forestFromWire([5]), /page reference is not an array/);
+});

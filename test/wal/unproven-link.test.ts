@@ -98,6 +98,23 @@ describe("a LINK that is seen and may not be on the disk", () => {
     assert.deepEqual(readFile(vfs, segmentPathOf(3)), bytes);
   });
 
+  it("is left where it is when a roll that nothing followed told TAIL, in whichever slot", async () => {
+    for (const batches of [1, 2]) {
+      const vfs = new MemoryVfs();
+      const log = await opened({ vfs });
+      for (let batch = 1; batch <= batches; batch += 1) await log.write(100);
+      await log.roll();
+      const { segment = 0 } = log.durable.get(batches) ?? {};
+      const last = segmentPathOf(segment + 1);
+      const { ino } = vfs.stat(last) ?? { ino: -1 };
+      log.kill();
+      const second = log.on(vfs);
+      await second.open();
+      assert.equal(vfs.stat(last)?.ino, ino, `${batches} batches`);
+      second.check(log.durable.keys());
+    }
+  });
+
   it("is written again in slices, each synced before the next one", async () => {
     const vfs = new MemoryVfs();
     const log = await withUnprovenLink(vfs, 4 * MAINTENANCE_SLICE_BYTES);
