@@ -17,6 +17,8 @@ const ID = sessionOf(0);
 const NEWEST = 100;
 const NODES_PER_COMMIT = 1_000;
 const COMMITS_PER_SNAPSHOT = 100;
+/** Of the past: about 50 MB of log. */
+const COMMITS_PER_FOLD = 50;
 
 export const endlessSession: Bench = {
   name: "endless-session",
@@ -131,9 +133,12 @@ class Endless {
 
   async fill(): Promise<void> {
     this.#run.say(`writing ${this.nodes} nodes`);
-    const store = await openStore(this.directory, { ...sized(this.#run), sync: "never", gc: false });
+    const options = { ...sized(this.#run), sync: "never", snapshot: false, gc: false } as const;
+    const store = await openStore(this.directory, options);
     while (this.#written < this.nodes) {
       await this.#append(store, Math.min(NODES_PER_COMMIT, this.nodes - this.#written));
+      // Before the log grows so long that commits are refused.
+      if (this.#revision % COMMITS_PER_FOLD === 0) await store.snapshot();
     }
     await store.snapshot();
     await store.close();

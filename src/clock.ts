@@ -7,10 +7,18 @@
 
 /**
  * Who asks for a turn: the log written inline, a task of the pool in this process, and long work that lets
- * others in between its steps: a walk through a listing or through nodes, an opening, a gc that looks at what was used
- * meanwhile, sessions that leave memory.
+ * others in between its steps: a walk through a listing or through nodes, an opening, a long session that is loaded, a
+ * gc that looks at what was used meanwhile, sessions that leave memory.
  */
-export type TurnTaker = "log" | "worker" | "listing" | "iterating" | "opening" | "collector" | "registry";
+export type TurnTaker =
+  | "log"
+  | "worker"
+  | "listing"
+  | "iterating"
+  | "opening"
+  | "loading"
+  | "collector"
+  | "registry";
 
 /** Durations are milliseconds. */
 export interface Clock {

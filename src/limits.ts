@@ -79,6 +79,14 @@ export const PAGE_FAN_OUT = 16;
  */
 export const MAX_NEWEST_PAGE_BYTES = 2 * MIB;
 export const MAX_NEWEST_RECORDS = 512;
+/** Bytes of pages, or of records in the log, that one step of loading a session reads: some 2 ms of work. */
+export const LOAD_STEP_BYTES = 256 * KIB;
+/** Bytes of nodes, and some for each, that one step of a read decodes: some 3 ms of work. */
+export const DECODE_STEP_BYTES = 512 * KIB;
+/** Loads and reads of long sessions under way at the same time: what is half done only takes memory. */
+export const MAX_LONG_WORKS = 4;
+/** Snapshots published while a session is loaded after which its load ends in one turn. */
+export const MAX_LOADS_BEGUN_ANEW = 3;
 /** Bytes of a block of a heads file. */
 export const HEADS_BLOCK_BYTES = 4 * KIB;
 /** Bytes of packs that one slice of a gc rewrites. */

@@ -4,7 +4,7 @@
  */
 import { abortedError, type Reply } from "./actors/ask.ts";
 import type { Engine } from "./actors/engine.ts";
-import { readMeta, readNewestOf, readNodeOf, readSessionOf } from "./actors/reads.ts";
+import { readMeta, readNewestOf, readNodeOf, readSessionInSteps } from "./actors/reads.ts";
 import { bindWrite, type CommitEvent, type WritePlan } from "./actors/session.ts";
 import type { CallOptions, RuntimePersistence } from "./contract.ts";
 import { toStoreError } from "./errors.ts";
@@ -107,7 +107,12 @@ export class SessionHandle<Event = SessionEvent, Body = Json> implements Runtime
       const isLoaded = sessions.peek(this.sessionId)?.loaded !== undefined;
       const newest = isLoaded ? undefined : readNewestOf<Event, Body>(source, this.sessionId, checked);
       if (newest !== undefined) return reply.resolve(newest.answer);
-      this.#read((state) => readSessionOf<Event, Body>(source, state, checked), reply);
+      const read = (state: SessionState) => readSessionInSteps<Event, Body>(source, state, checked);
+      sessions.get(this.sessionId).send({
+        type: "read",
+        read: (state) => sessions.runRead(this.sessionId, read(state), reply),
+        fail: (error) => reply.reject(error),
+      });
     });
   }
 

@@ -91,7 +91,7 @@ export class Engine {
       onPassivated: (sessions, bytes) => options.onEvent({ type: "passivated", sessions, bytes }),
       onShed: (sessions, bytes) => options.onEvent({ type: "shed", sessions, bytes }),
       services: {
-        load: (sessionId) => source.load(sessionId),
+        load: (sessionId) => source.loadInSteps(sessionId),
         blobKind: (ref) => source.blobKind(ref),
         damageHiding: (ref, sessionId) => source.damageHiding(ref, sessionId),
         pin: (refs) => this.#collector.pin(refs),
@@ -123,12 +123,12 @@ export class Engine {
   /** Throws STORE_BUSY or STORE_FULL when a write of about this size cannot be taken now. */
   admit(bytes: number): void {
     const { log, options } = this.#parts;
-    const queued = log.queuedBytes;
+    const queued = log.queuedBytes + this.sessions.waitingBytes;
     if (queued > 0 && queued + bytes > options.maxQueuedBytes) throw busyError(queued, "the queue is full");
     const logBytes = options.snapshot?.logBytes;
     this.#parts.publisher.pace.follow(this.#parts.tail.bytes, logBytes ?? DEFAULT_SNAPSHOT_LOG_BYTES);
     if (logBytes !== undefined) this.#admitBacklog(logBytes, queued);
-    if (!log.hasRoom(bytes)) {
+    if (!log.hasRoom(bytes + this.sessions.waitingBytes)) {
       options.onEvent({ type: "full", neededBytes: bytes });
       throw storeError(
         "STORE_FULL",
@@ -188,6 +188,7 @@ export class Engine {
     options.clock.clearTimeout(this.#intervalTimer);
     this.#parts.publisher.pace.hurry();
     try {
+      await this.sessions.idle();
       await new Promise<void>((resolve) => writer.send({ type: "after", settle: () => resolve() }));
       // What nobody waits for: its marks and a slice are many megabytes. A fold goes on, it would only be done again.
       this.#collections.giveUp();

@@ -1,6 +1,6 @@
 /** What the reads of a session answer, from one of its durable states. Results alias nothing of the store. */
 import { copyLedger, type HeadFigures } from "../session/head-meta.ts";
-import { type GraphRead, readGraph, readNode } from "../session/read.ts";
+import { type GraphRead, readGraphInSteps, readNode } from "../session/read.ts";
 import type { SessionState } from "../session/state.ts";
 import type {
   Json,
@@ -11,6 +11,7 @@ import type {
   SessionNodeRecord,
   SessionReadScope,
 } from "../session/types.ts";
+import { runThrough, type Steps } from "../steps.ts";
 import type { Source } from "./source.ts";
 
 /** `undefined` if the session has no head. */
@@ -19,7 +20,21 @@ export function readSessionOf<Event = SessionEvent, Body = Json>(
   state: SessionState,
   scope: SessionReadScope,
 ): PersistedSessionRead<Event, Body> | undefined {
-  return answerOf<Event, Body>(source, state.sessionId, state, () => readGraph(state, scope));
+  return runThrough(readSessionInSteps<Event, Body>(source, state, scope));
+}
+
+/** As `readSessionOf`, in steps, all of the state given; its bodies stay in memory meanwhile. */
+export function* readSessionInSteps<Event = SessionEvent, Body = Json>(
+  source: Source,
+  state: SessionState,
+  scope: SessionReadScope,
+): Steps<PersistedSessionRead<Event, Body> | undefined> {
+  source.readFor(state.sessionId, () => state.nodes.hold());
+  try {
+    return yield* answerOf<Event, Body>(source, state.sessionId, state, readGraphInSteps(state, scope));
+  } finally {
+    state.nodes.release();
+  }
 }
 
 /**
@@ -34,17 +49,28 @@ export function readNewestOf<Event = SessionEvent, Body = Json>(
   if (scope.kind !== "activePath" || scope.limit === undefined) return undefined;
   const newest = source.newestOfPath(sessionId, { ...scope, limit: scope.limit });
   if (newest === undefined) return undefined;
-  return { answer: answerOf<Event, Body>(source, sessionId, newest.figures, () => newest.read) };
+  const { figures, read } = newest;
+  return { answer: runThrough(answerOf<Event, Body>(source, sessionId, figures, known(read))) };
 }
 
-function answerOf<Event, Body>(
+// biome-ignore lint/correctness/useYield: nothing is left to do
+function* known<Value>(value: Value): Steps<Value> {
+  return value;
+}
+
+/** The checkpoint is read in the first step: its blobs may be gone later. */
+function* answerOf<Event, Body>(
   source: Source,
   sessionId: string,
   { head, deleted, ledger }: HeadFigures,
-  read: () => GraphRead,
-): PersistedSessionRead<Event, Body> | undefined {
+  read: Steps<GraphRead>,
+): Steps<PersistedSessionRead<Event, Body> | undefined> {
   if (head === undefined || deleted) return undefined;
-  const { graph, graphIsPartial, nextOlderNodeId, removedNodeIds } = source.readFor(sessionId, read);
+  const checkpoint = source.hydrate(sessionId, head);
+  const { graph, graphIsPartial, nextOlderNodeId, removedNodeIds } = yield* source.readInStepsFor(
+    sessionId,
+    read,
+  );
   return {
     sessionId,
     headRevision: head.revision,
@@ -53,7 +79,7 @@ function answerOf<Event, Body>(
     graph: graph as SessionGraph as unknown as SessionGraph<Event, Body>,
     graphIsPartial,
     checkpointRef: head.checkpointRef,
-    checkpoint: source.hydrate(sessionId, head),
+    checkpoint,
     tokenLedger: copyLedger(ledger),
     ...(nextOlderNodeId === undefined ? {} : { nextOlderNodeId }),
     ...(removedNodeIds === undefined ? {} : { removedNodeIds }),

@@ -17,15 +17,14 @@
  */
 import { createActor } from "xstate";
 import { type Clock, nextTurn } from "../clock.ts";
+import { toStoreError } from "../errors.ts";
 import { KIB, MIB, SESSION_IDLE_MS, SESSIONS_LEAVING_PER_TURN } from "../limits.ts";
+import type { Steps } from "../steps.ts";
+import type { Reply } from "./ask.ts";
 import { Departed } from "./departed.ts";
-import {
-  type CommitEvent,
-  SessionCell,
-  type SessionRef,
-  type SessionServices,
-  sessionLogic,
-} from "./session.ts";
+import { LongWork } from "./long-work.ts";
+import { type CommitEvent, SessionCell, type SessionRef, sessionLogic } from "./session.ts";
+import type { SessionServices } from "./session-services.ts";
 
 interface Resident {
   readonly actor: SessionRef;
@@ -53,14 +52,16 @@ export class SessionRegistry {
   /** Sessions with bodies worth shedding, in the order they came to have them. */
   readonly #heavy = new Set<SessionCell>();
   readonly #departed: Departed;
+  readonly #longWork: LongWork;
   #bytes = 0;
+  #waitingBytes = 0;
   #round = 0;
   #timer: unknown;
   /** More must leave than one turn takes, and the next turn is asked for. */
   #goesOn = false;
 
   constructor(options: {
-    services: Omit<SessionServices, "changed">;
+    services: Omit<SessionServices, "changed" | "runLoad" | "waits">;
     maxResidentBytes: number;
     clock: Clock;
     onPassivated: (sessions: number, bytes: number) => void;
@@ -68,7 +69,15 @@ export class SessionRegistry {
     /** For tests. */
     departed?: Departed;
   }) {
-    this.#services = { ...options.services, changed: (cell) => this.#account(cell) };
+    this.#longWork = new LongWork(options.clock);
+    this.#services = {
+      ...options.services,
+      changed: (cell) => this.#account(cell),
+      runLoad: (load, done) => this.#longWork.run(load, done),
+      waits: (bytes) => {
+        this.#waitingBytes += bytes;
+      },
+    };
     this.#maxBytes = options.maxResidentBytes;
     this.#clock = options.clock;
     this.#onPassivated = options.onPassivated;
@@ -81,6 +90,27 @@ export class SessionRegistry {
   }
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** Bytes of commits that wait for their sessions to be loaded: they are in no other queue yet. */
+  get waitingBytes(): number {
+    return this.#waitingBytes;
+  }
+
+  /** Answers what the steps of a session's read end with, in a later turn if they are many. */
+  runRead<Value>(sessionId: string, steps: Steps<Value>, reply: Reply<Value>): void {
+    this.#longWork.run(steps, (ended) => {
+      // Bodies that it kept in memory may leave it now.
+      const cell = this.peek(sessionId);
+      if (cell !== undefined) this.#account(cell);
+      if ("error" in ended) reply.reject(toStoreError(ended.error));
+      else reply.resolve(ended.value);
+    });
+  }
+
+  /** Resolves when no session is being loaded or read, and what waited for it is with the log. */
+  idle(): Promise<void> {
+    return this.#longWork.idle();
   }
 
   /** The session's actor, started if need be. */

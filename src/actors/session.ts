@@ -10,44 +10,25 @@
  *    Only when a record was appended and cannot be applied is the whole store poisoned.
  */
 import { type ActorRefFrom, fromTransition } from "xstate";
-import { isStoreError, type StoreError, storeError, toStoreError } from "../errors.ts";
+import { isStoreError, type StoreError, toStoreError } from "../errors.ts";
 import type { BlobRef } from "../ids.ts";
 import { apply } from "../session/apply.ts";
-import { type CommitPlanOptions, needs, planCommit } from "../session/plan.ts";
+import { needs, planCommit } from "../session/plan.ts";
 import type { PreparedCommit } from "../session/prepare.ts";
 import type { BlobKind, SessionRecord } from "../session/record.ts";
 import type { SessionState } from "../session/state.ts";
 import type { RuntimeCommitResult } from "../session/types.ts";
+import { runThrough } from "../steps.ts";
 import type { Reply } from "./ask.ts";
 import type { NewBlob } from "./blob-frames.ts";
-import type { Write } from "./log-writer.ts";
 import { PendingWrite } from "./pending-write.ts";
+import type { SessionServices } from "./session-services.ts";
 
 /** What a planner other than a commit's answers. */
 export type WritePlan<Value> =
   | { readonly kind: "refused"; readonly error: StoreError }
   | { readonly kind: "noop"; readonly answer: Value }
   | { readonly kind: "accepted"; readonly record: SessionRecord; readonly answer: Value };
-
-/** What the actor needs of the store around it. */
-export interface SessionServices {
-  /** The session's durable state from snapshot and log. Throws CORRUPT. */
-  load(sessionId: string): SessionState;
-  blobKind(ref: BlobRef): BlobKind | undefined;
-  /** The damage behind which a blob may lie that was not found, if there is any. */
-  damageHiding(ref: BlobRef, sessionId: string): StoreError | undefined;
-  /** Tells a running gc that these blobs are named by a commit; called before their existence is tested. */
-  pin(refs: readonly BlobRef[]): void;
-  append(write: Write, record: SessionRecord, blobs: readonly NewBlob[]): void;
-  /** Calls back when everything appended so far is durable. */
-  after(settle: (error: StoreError | undefined) => void): void;
-  /** Ends the store: its log and its state in memory disagree. Whatever is in flight is answered. */
-  poison(error: StoreError): void;
-  /** The session's memory or liveness changed. */
-  changed(cell: SessionCell): void;
-  committed(): void;
-  readonly planOptions: CommitPlanOptions;
-}
 
 export interface CommitEvent {
   readonly type: "commit";
@@ -84,10 +65,11 @@ export class SessionCell {
   accountedBytes = 0;
   /** Idle round of the registry in which the session was last used. */
   lastUsed = 0;
-  /** Works on an event: what comes meanwhile is answered behind it, by this cell and no other. */
+  /** Works on an event, or is being loaded: what comes meanwhile is answered behind it, by this cell and no other. */
   isBusy = false;
-  /** What came while an event was worked on, from a listener of the store's events. */
+  /** What is to be worked on: what came while another was, and while the session was loaded. */
   readonly #later: SessionActorEvent[] = [];
+  #failedLoad: { readonly error: unknown } | undefined;
 
   constructor(sessionId: string, services: SessionServices) {
     this.sessionId = sessionId;
@@ -97,11 +79,16 @@ export class SessionCell {
   /** The newest durable state. */
   get visible(): SessionState {
     if (this.#visible === undefined) {
-      this.#visible = this.#services.load(this.sessionId);
-      this.#planned = this.#visible;
-      this.#services.changed(this);
+      if (this.#failedLoad !== undefined) throw this.#failedLoad.error;
+      this.#loaded(runThrough(this.#services.load(this.sessionId)));
     }
-    return this.#visible;
+    return this.#visible as SessionState;
+  }
+
+  #loaded(state: SessionState): void {
+    this.#visible = state;
+    this.#planned = state;
+    this.#services.changed(this);
   }
 
   /** The newest durable state if it was needed before. */
@@ -128,7 +115,10 @@ export class SessionCell {
 
   /** Lets go of the bodies of durable nodes. A commit needs none of them; a read brings them back. */
   shed(): void {
-    this.#visible?.nodes.shed(this.#visible.length, () => this.#services.load(this.sessionId).nodes);
+    this.#visible?.nodes.shed(
+      this.#visible.length,
+      () => runThrough(this.#services.load(this.sessionId)).nodes,
+    );
   }
 
   /** Says that an event was worked on: it may have brought bodies back. */
@@ -136,20 +126,38 @@ export class SessionCell {
     if (this.bytes !== this.accountedBytes) this.#services.changed(this);
   }
 
-  /** Works on the event now, or behind the one that is being worked on. */
+  /** Works on the event now, or behind the one that is being worked on, or when the session is loaded. */
   receive(event: SessionActorEvent): void {
-    if (this.isBusy) {
-      this.#later.push(event);
-      return;
-    }
+    if (this.isBusy) return this.#wait(event);
     this.isBusy = true;
-    let next: SessionActorEvent | undefined = event;
-    while (next !== undefined) {
+    if (this.#visible !== undefined) return this.#work(event);
+    this.#wait(event);
+    this.#services.runLoad(this.#services.load(this.sessionId), (ended) => {
+      // What cannot be loaded is the answer to all that waited for it; whoever comes later has it tried again.
+      if ("error" in ended) this.#failedLoad = ended;
+      else this.#loaded(ended.value);
+      this.#work(this.#nextWaiting());
+      this.#failedLoad = undefined;
+    });
+  }
+
+  #work(event: SessionActorEvent | undefined): void {
+    for (let next = event; next !== undefined; next = this.#nextWaiting()) {
       handle(this, next);
       this.#worked();
-      next = this.#later.shift();
     }
     this.isBusy = false;
+  }
+
+  #wait(event: SessionActorEvent): void {
+    this.#later.push(event);
+    if (event.type === "commit") this.#services.waits(event.prepared.newBytes);
+  }
+
+  #nextWaiting(): SessionActorEvent | undefined {
+    const next = this.#later.shift();
+    if (next?.type === "commit") this.#services.waits(-next.prepared.newBytes);
+    return next;
   }
 
   commit(prepared: PreparedCommit, reply: Reply<RuntimeCommitResult>): void {
@@ -278,13 +286,4 @@ function headKind(state: SessionState, ref: BlobRef): BlobKind | undefined {
   if (ref === refs.toolState) return "toolState";
   if (ref === refs.pluginSnapshot) return "pluginSnapshot";
   return ref === refs.executionState ? "executionState" : undefined;
-}
-
-/** Refuses an operation of a deleted session. */
-export function deletedError(sessionId: string): StoreError {
-  return storeError(
-    "SESSION_DELETED",
-    { sessionId },
-    `session "${sessionId}" was deleted; its id is never used again`,
-  );
 }

@@ -6,11 +6,16 @@ import { sha256Hex } from "../checksum.ts";
 import { decodeValue } from "../codec.ts";
 import { isStoreError, type StoreError, storeError } from "../errors.ts";
 import type { BlobRef, Lsn } from "../ids.ts";
-import { MAX_NEWEST_PAGE_BYTES, MAX_NEWEST_RECORDS } from "../limits.ts";
+import {
+  LOAD_STEP_BYTES,
+  MAX_LOADS_BEGUN_ANEW,
+  MAX_NEWEST_PAGE_BYTES,
+  MAX_NEWEST_RECORDS,
+} from "../limits.ts";
 import { apply } from "../session/apply.ts";
 import { applyToFigures, type HeadFigures, NO_FIGURES } from "../session/head-meta.ts";
 import { NodeChanges } from "../session/node-changes.ts";
-import { type GraphRead, readPath } from "../session/read.ts";
+import type { GraphRead } from "../session/read.ts";
 import { type BlobKind, decodeRecord, type LogRecord, type SessionRecord } from "../session/record.ts";
 import { emptySession, type HeadState, type SessionState } from "../session/state.ts";
 import type {
@@ -20,8 +25,9 @@ import type {
   ToolState,
 } from "../session/types.ts";
 import type { StoredHead } from "../snapshot/head.ts";
-import { NewestNodes } from "../snapshot/newest-nodes.ts";
+import { readNewestPath } from "../snapshot/newest-nodes.ts";
 import { ofSession, type SnapshotView } from "../snapshot/view.ts";
+import { runThrough, type Steps } from "../steps.ts";
 import type { BlobTail, Tail } from "./tail.ts";
 
 export interface SourceParts {
@@ -63,36 +69,80 @@ export class Source {
     try {
       return read();
     } catch (error) {
-      if (isStoreError(error)) {
-        if (error.code === "CORRUPT" && error.sessionId === undefined) throw ofSession(error, sessionId);
-        throw error;
-      }
-      const problem = `a value of session "${sessionId}" makes no sense: ${(error as Error).message}`;
-      throw storeError(
-        "CORRUPT",
-        { file: this.view.root, sessionId },
-        `${this.view.root}: ${problem}`,
-        error,
-      );
+      throw this.#toldOf(sessionId, error);
     }
+  }
+
+  /** As `readFor`, in steps. */
+  *readInStepsFor<Value>(sessionId: string, steps: Steps<Value>): Steps<Value> {
+    try {
+      return yield* steps;
+    } catch (error) {
+      throw this.#toldOf(sessionId, error);
+    }
+  }
+
+  #toldOf(sessionId: string, error: unknown): StoreError {
+    if (isStoreError(error)) {
+      const isUntold = error.code === "CORRUPT" && error.sessionId === undefined;
+      return isUntold ? ofSession(error, sessionId) : error;
+    }
+    const { root } = this.view;
+    const problem = `a value of session "${sessionId}" makes no sense: ${(error as Error).message}`;
+    return storeError("CORRUPT", { file: root, sessionId }, `${root}: ${problem}`, error);
   }
 
   /** The durable state of a session: its head and pages, then its records beyond the snapshot. */
   load(sessionId: string): SessionState {
+    return runThrough(this.loadInSteps(sessionId));
+  }
+
+  /**
+   * As `load`, in bounded steps; nothing of the session may be written meanwhile. A snapshot that is published
+   * between two steps may take the session's records out of the log, into pages of its own: then it begins anew.
+   */
+  loadInSteps(sessionId: string): Steps<SessionState> {
+    return this.readInStepsFor(sessionId, this.#loadAnew(sessionId));
+  }
+
+  *#loadAnew(sessionId: string): Steps<SessionState> {
+    for (let attempt = 0; ; attempt++) {
+      const load = this.#loadFrom(this.view, sessionId);
+      const state = attempt < MAX_LOADS_BEGUN_ANEW ? yield* load : runThrough(load);
+      if (state !== undefined) return state;
+    }
+  }
+
+  /** Nothing if records were taken out of the log before they were read. */
+  *#loadFrom(view: SnapshotView, sessionId: string): Steps<SessionState | undefined> {
     const { receiptsKept, tail } = this.#parts;
-    return this.readFor(sessionId, () => {
-      const stored = this.view.loadState(sessionId, {
+    const positions: { lsn: Lsn; segment: number; offset: number }[] = [];
+    tail.forEachRecord(sessionId, (lsn, segment, offset) => positions.push({ lsn, segment, offset }));
+    view.retain();
+    try {
+      const stored = yield* view.loadStateInSteps(sessionId, {
         receiptsKept,
         olderReceipts: () => this.readFor(sessionId, () => this.view.receipts(sessionId)),
         olderRemovals: () => this.readFor(sessionId, () => this.view.removals(sessionId)),
       });
       let state = stored ?? emptySession(sessionId, receiptsKept);
-      tail.forEachRecord(sessionId, (lsn, segment, offset) => {
-        if (lsn <= state.lastLsn) return;
-        state = this.#applyAt(sessionId, { lsn, segment, offset }, (record) => apply(state, record, lsn));
-      });
+      let bytes = 0;
+      for (const place of positions) {
+        if (place.lsn <= state.lastLsn) continue;
+        if (bytes >= LOAD_STEP_BYTES) {
+          yield;
+          bytes = 0;
+        }
+        if (this.view !== view) return undefined;
+        state = this.#applyAt(sessionId, place, (record, size) => {
+          bytes += size;
+          return apply(state, record, place.lsn);
+        });
+      }
       return state;
-    });
+    } finally {
+      view.release();
+    }
   }
 
   /** The durable figures of a session's head: its stored head and its records beyond it, but no page. */
@@ -100,10 +150,7 @@ export class Source {
     return this.readFor(sessionId, () => this.#figuresAfter(sessionId, this.view.head(sessionId)));
   }
 
-  /**
-   * The newest nodes of a path from as few pages as they lie in, without the state of the session; `undefined` if
-   * that would read too much, or does not tell.
-   */
+  /** The newest nodes of a path, of no loaded state; `undefined` if that would read too much, or does not tell. */
   newestOfPath(sessionId: string, path: { leafNodeId?: string; limit: number }): NewestRead | undefined {
     if (this.tail.countRecords(sessionId) > MAX_NEWEST_RECORDS) return undefined;
     return this.readFor(sessionId, () => {
@@ -111,16 +158,12 @@ export class Source {
       const changes = new NodeChanges();
       const figures = this.#figuresAfter(sessionId, stored, (record) => changes.apply(record));
       if (!changes.isKnown) return undefined;
-      return this.view.withPages(sessionId, (store) => {
-        const nodes = new NewestNodes(stored?.nodes ?? [], store, MAX_NEWEST_PAGE_BYTES);
-        const find = (nodeId: string) => {
-          const change = changes.of(nodeId);
-          if (change === "hidden") return undefined;
-          return change === "before" ? nodes.find(nodeId) : change;
-        };
-        const read = readPath(find, path.leafNodeId ?? figures.head?.leafNodeId, path.limit);
-        return nodes.isOutOfReach ? undefined : { figures, read };
-      });
+      const leafNodeId = path.leafNodeId ?? figures.head?.leafNodeId;
+      const options = { leafNodeId, limit: path.limit, maxBytes: MAX_NEWEST_PAGE_BYTES };
+      const read = this.view.withPages(sessionId, (store) =>
+        readNewestPath(stored?.nodes ?? [], store, changes, options),
+      );
+      return read && { figures, read };
     });
   }
 
@@ -142,7 +185,10 @@ export class Source {
 
   /** A record of the log; CORRUPT with file and offset when it cannot be decoded. */
   record(segment: number, offset: number): LogRecord {
-    const payload = this.#parts.readFrame(segment, offset);
+    return this.#decode(this.#parts.readFrame(segment, offset), segment, offset);
+  }
+
+  #decode(payload: Uint8Array, segment: number, offset: number): LogRecord {
     try {
       return decodeRecord(payload);
     } catch (error) {
@@ -159,15 +205,16 @@ export class Source {
   #applyAt<Value>(
     sessionId: string,
     { lsn, segment, offset }: { lsn: Lsn; segment: number; offset: number },
-    applyRecord: (record: SessionRecord) => Value,
+    applyRecord: (record: SessionRecord, bytes: number) => Value,
   ): Value {
-    const record = this.record(segment, offset);
+    const payload = this.#parts.readFrame(segment, offset);
+    const record = this.#decode(payload, segment, offset);
     if (record.kind === "blob" || record.sessionId !== sessionId) {
       const problem = `LSN ${lsn} is not a record of session "${sessionId}"`;
       throw this.#corrupt(segment, offset, problem);
     }
     try {
-      return applyRecord(record);
+      return applyRecord(record, payload.length);
     } catch (error) {
       if (isStoreError(error)) throw error;
       const problem = `LSN ${lsn} does not follow: ${(error as Error).message}`;

@@ -1,9 +1,14 @@
 /** What reads of one state answer about its nodes. Every answer is decoded anew and aliases nothing. */
 import { decodeValue } from "../codec.ts";
 import { storeError } from "../errors.ts";
+import { DECODE_STEP_BYTES } from "../limits.ts";
+import { runThrough, type Steps } from "../steps.ts";
 import type { NodeEntry } from "./node-table.ts";
 import { liveEntries, liveEntry, type SessionState } from "./state.ts";
 import type { SessionGraph, SessionNodeRecord, SessionReadScope } from "./types.ts";
+
+/** What a node costs to decode beside its body, as so many bytes more of it. */
+const DECODE_NODE_BYTES = 512;
 
 export interface GraphRead {
   readonly graph: SessionGraph;
@@ -21,19 +26,24 @@ export type PathNode = Pick<NodeEntry, "id" | "parent" | "body">;
 export type FindNode = (nodeId: string) => PathNode | undefined;
 
 export function readGraph(state: SessionState, scope: SessionReadScope): GraphRead {
+  return runThrough(readGraphInSteps(state, scope));
+}
+
+/** As `readGraph`, so many bytes of nodes a step. The state's bodies must be held meanwhile. */
+export function* readGraphInSteps(state: SessionState, scope: SessionReadScope): Steps<GraphRead> {
   if (scope.kind === "fullGraph") {
-    const nodes: SessionNodeRecord[] = [];
-    for (const entry of liveEntries(state)) nodes.push(nodeFromEntry(entry));
+    const nodes = yield* decodeNodes(liveEntries(state));
     return { graph: graphOf(nodes, state.head?.leafNodeId), graphIsPartial: false };
   }
-  if (scope.kind === "changesSince") return changesSince(state, scope.headRevision);
+  if (scope.kind === "changesSince") return yield* changesSince(state, scope.headRevision);
   const leafNodeId = scope.leafNodeId ?? state.head?.leafNodeId;
-  return readPath((id) => liveEntry(state, id), leafNodeId, scope.limit ?? Number.POSITIVE_INFINITY);
+  const limit = scope.limit ?? Number.POSITIVE_INFINITY;
+  return yield* readPath((id) => liveEntry(state, id), leafNodeId, limit);
 }
 
 /** The newest nodes of a path, and where to go on. */
-export function readPath(find: FindNode, leafNodeId: string | undefined, limit: number): GraphRead {
-  const { nodes, nextOlder } = newestOfPath(find, leafNodeId, limit);
+export function* readPath(find: FindNode, leafNodeId: string | undefined, limit: number): Steps<GraphRead> {
+  const { nodes, nextOlder } = yield* newestOfPath(find, leafNodeId, limit);
   const read = { graph: graphOf(nodes, leafNodeId), graphIsPartial: true };
   return nextOlder === undefined ? read : { ...read, nextOlderNodeId: nextOlder.id };
 }
@@ -42,7 +52,7 @@ export function readPath(find: FindNode, leafNodeId: string | undefined, limit: 
  * What makes of a copy of that revision a copy of this state: drop the removed, put the nodes behind the rest. A copy
  * of nothing can always be brought up to date.
  */
-function changesSince(state: SessionState, headRevision: number): GraphRead {
+function* changesSince(state: SessionState, headRevision: number): Steps<GraphRead> {
   const newest = state.head?.revision ?? 0;
   if (headRevision > newest) throw unknownRevision(state.sessionId, headRevision, newest);
   const removed = headRevision === 0 ? { ids: [] } : state.removals.since(headRevision, state.removalCount);
@@ -50,8 +60,7 @@ function changesSince(state: SessionState, headRevision: number): GraphRead {
   let start = state.length;
   while (start > 0 && (state.nodes.entries[start - 1]?.revision ?? 0) > headRevision) start--;
   if (headRevision === 0) start = 0;
-  const nodes: SessionNodeRecord[] = [];
-  for (const entry of liveEntries(state, start)) nodes.push(nodeFromEntry(entry));
+  const nodes = yield* decodeNodes(liveEntries(state, start));
   return {
     graph: graphOf(nodes, state.head?.leafNodeId),
     graphIsPartial: true,
@@ -100,17 +109,46 @@ export function* pathEntries(find: FindNode, leafNodeId: string | undefined): Ge
 }
 
 /** The newest nodes of a path, root first, and the one that would have been next. */
-function newestOfPath(
+function* newestOfPath(
   find: FindNode,
   leafNodeId: string | undefined,
   limit: number,
-): { readonly nodes: SessionNodeRecord[]; readonly nextOlder: PathNode | undefined } {
+): Steps<{ readonly nodes: SessionNodeRecord[]; readonly nextOlder: PathNode | undefined }> {
   const nodes: SessionNodeRecord[] = [];
+  const pause = new Pause();
   for (const entry of pathEntries(find, leafNodeId)) {
     if (nodes.length === limit) return { nodes: nodes.reverse(), nextOlder: entry };
-    nodes.push(nodeFromEntry(entry));
+    if (pause.isDue) yield;
+    nodes.push(pause.decode(entry));
   }
   return { nodes: nodes.reverse(), nextOlder: undefined };
+}
+
+function* decodeNodes(entries: Iterable<PathNode>): Steps<SessionNodeRecord[]> {
+  const nodes: SessionNodeRecord[] = [];
+  const pause = new Pause();
+  for (const entry of entries) {
+    if (pause.isDue) yield;
+    nodes.push(pause.decode(entry));
+  }
+  return nodes;
+}
+
+/** Counts what is decoded. */
+class Pause {
+  #bytes = 0;
+
+  /** True once after each step's worth. */
+  get isDue(): boolean {
+    if (this.#bytes < DECODE_STEP_BYTES) return false;
+    this.#bytes = 0;
+    return true;
+  }
+
+  decode({ id, parent, body }: PathNode): SessionNodeRecord {
+    this.#bytes += body.length + DECODE_NODE_BYTES;
+    return nodeFromEntry({ id, parent, body });
+  }
 }
 
 function graphOf(nodes: SessionNodeRecord[], leafNodeId: string | undefined): SessionGraph {

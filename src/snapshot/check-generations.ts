@@ -13,7 +13,8 @@ import type { Vfs } from "../vfs/vfs.ts";
 import { scanLog } from "../wal/log.ts";
 import { corruptFile } from "./block-file.ts";
 import { Problems } from "./check.ts";
-import { encodeHead, NO_OLDER, nodeItem } from "./head.ts";
+import { encodeHead, nodeItem } from "./head.ts";
+import { NO_OLDER } from "./head-state.ts";
 import { headsPath, type Manifest } from "./manifest.ts";
 import { SnapshotView } from "./view.ts";
 

@@ -11,7 +11,7 @@ import { decodeRecord, type SessionRecord } from "../session/record.ts";
 import { emptySession, type SessionState } from "../session/state.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import { scanLog } from "../wal/log.ts";
-import { NO_OLDER } from "./head.ts";
+import { NO_OLDER } from "./head-state.ts";
 import type { SnapshotView } from "./view.ts";
 
 interface Placed {

@@ -14,7 +14,6 @@ import type { RemovalLog } from "../session/removals.ts";
 import { emptySession, isLive, type Receipt, type SessionState } from "../session/state.ts";
 import { corruptFile } from "./block-file.ts";
 import {
-  NO_OLDER,
   nodeItem,
   nodeItemSize,
   pagedIn,
@@ -24,8 +23,8 @@ import {
   removalItem,
   removalItemSize,
   type StoredHead,
-  stateFromHead,
 } from "./head.ts";
+import { NO_OLDER, stateFromHead } from "./head-state.ts";
 import {
   appendItems,
   countItems,

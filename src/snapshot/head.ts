@@ -1,10 +1,10 @@
 /**
  * A stored head: all that is needed to go on with a session without its log. Small whatever the session's
- * length, because nodes and receipts lie in pages. `stateFromHead` is the way back into memory.
+ * length, because nodes and receipts lie in pages. `head-state.ts` is the way back into memory.
  */
 import { pack, unpack } from "../codec.ts";
 import { type Lsn, refFromBytes, refToBytes } from "../ids.ts";
-import { LIVE, type NodeEntry, NodeTable } from "../session/node-table.ts";
+import { LIVE, type NodeEntry } from "../session/node-table.ts";
 import {
   asArray,
   asBytes,
@@ -23,16 +23,10 @@ import {
   usageFromWire,
   usageToWire,
 } from "../session/record.ts";
-import { type Removal, RemovalLog, type StoredRemovals } from "../session/removals.ts";
-import {
-  type HeadState,
-  type PickerState,
-  type Receipt,
-  ReceiptTable,
-  type SessionState,
-} from "../session/state.ts";
+import type { Removal } from "../session/removals.ts";
+import type { HeadState, PickerState, Receipt } from "../session/state.ts";
 import type { SessionMeta, TokenLedgerEntry } from "../session/types.ts";
-import { type Forest, forestFromWire, forestToWire, type PageStore, readItems } from "./pages.ts";
+import { type Forest, forestFromWire, forestToWire } from "./pages.ts";
 
 export interface StoredHead {
   readonly sessionId: string;
@@ -164,14 +158,6 @@ export function entryFromItem(item: unknown): NodeEntry {
     hiddenAt: isHidden ? 0 : LIVE,
   };
 }
-function addItem(nodes: NodeTable, item: unknown): void {
-  const entry = entryFromItem(item);
-  const before = nodes.entries.at(-1)?.revision ?? 0;
-  if (entry.revision < before)
-    throw new Error(`node "${entry.id}" is of revision ${entry.revision}, behind one of ${before}`);
-  nodes.add(entry, entry.revision, entry.hiddenAt);
-}
-
 export function removalItem({ id, from, to }: Removal): unknown[] {
   return [id, from, to];
 }
@@ -210,67 +196,4 @@ export function receiptFromItem(item: unknown): Receipt {
     checkpointRef: refFromBytes(asBytes(wire[3], "checkpoint")),
     manifest: asBytes(wire[4], "manifest"),
   };
-}
-
-export interface HeadLoadOptions {
-  readonly receiptsKept: number;
-  /** "none" for a fold that only appends. */
-  readonly nodes: "all" | "none";
-  /** Answers the stored receipts when one is first looked up; the snapshot may be another by then. */
-  readonly olderReceipts: () => readonly Receipt[];
-  /** The same for removals. */
-  readonly olderRemovals: () => StoredRemovals;
-}
-
-/** For work that looks up neither. */
-export const NO_OLDER: Omit<HeadLoadOptions, "nodes"> = {
-  receiptsKept: 0,
-  olderReceipts: () => [],
-  olderRemovals: () => ({ oldest: 0, removals: [] }),
-};
-
-/** The head as a state. */
-export function stateFromHead(
-  stored: StoredHead,
-  store: Pick<PageStore, "read">,
-  options: HeadLoadOptions,
-): SessionState {
-  const nodes = new NodeTable();
-  if (options.nodes === "all") for (const item of readItems(stored.nodes, store)) addItem(nodes, item);
-  const { sessionId, deleted, head, meta, picker, ledger, lastCommitLsn, lastLsn, receipts } = stored;
-  return {
-    sessionId,
-    deleted,
-    head,
-    meta,
-    picker,
-    ledger,
-    nodes,
-    length: nodes.entries.length,
-    hiddenCount: options.nodes === "all" ? stored.hiddenCount : 0,
-    receipts: new ReceiptTable(
-      options.receiptsKept,
-      receipts.length === 0 ? undefined : options.olderReceipts,
-    ),
-    removals: new RemovalLog(stored.oldestCopy, storedRemovals(stored, options)),
-    removalCount: 0,
-    ordinal: 0,
-    lastCommitLsn,
-    lastLsn,
-  };
-}
-
-function storedRemovals({ head, removals }: StoredHead, { olderRemovals }: HeadLoadOptions) {
-  if (removals.length === 0) return undefined;
-  return { revision: head?.revision ?? 0, read: olderRemovals };
-}
-
-/** The stored receipts, oldest first. */
-export function readReceipts(stored: StoredHead, store: Pick<PageStore, "read">): Receipt[] {
-  return [...readItems(stored.receipts, store)].map(receiptFromItem);
-}
-
-export function readRemovals(stored: StoredHead, store: Pick<PageStore, "read">): StoredRemovals {
-  const removals = [...readItems(stored.removals, store)].map(removalFromItem);
-  return { oldest: stored.oldestCopy, removals };
 }

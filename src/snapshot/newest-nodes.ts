@@ -5,20 +5,45 @@
  *
  * 1. `undefined` means that no live node has the id only as long as `isOutOfReach` is false.
  */
-import type { NodeEntry } from "../session/node-table.ts";
-import { LIVE } from "../session/node-table.ts";
+import type { NodeChanges } from "../session/node-changes.ts";
+import { LIVE, type NodeEntry } from "../session/node-table.ts";
+import { type GraphRead, readPath } from "../session/read.ts";
 import { asArray } from "../session/record.ts";
+import { runThrough } from "../steps.ts";
 import { entryFromItem } from "./head.ts";
 import { childrenOf, type Forest, type PageRef, type PageStore, readLeaf } from "./pages.ts";
 
-export class NewestNodes {
+export interface NewestPath {
+  readonly leafNodeId: string | undefined;
+  readonly limit: number;
+  /** Of pages with nodes that may be read; the first is read whatever its size. */
+  readonly maxBytes: number;
+}
+
+/** The newest nodes of a path over a stored forest and the changes since; nothing if more pages had to be read. */
+export function readNewestPath(
+  forest: Forest,
+  store: Pick<PageStore, "read">,
+  changes: NodeChanges,
+  { leafNodeId, limit, maxBytes }: NewestPath,
+): GraphRead | undefined {
+  const stored = new NewestNodes(forest, store, maxBytes);
+  const find = (nodeId: string) => {
+    const change = changes.of(nodeId);
+    if (change === "hidden") return undefined;
+    return change === "before" ? stored.find(nodeId) : change;
+  };
+  const read = runThrough(readPath(find, leafNodeId, limit));
+  return stored.isOutOfReach ? undefined : read;
+}
+
+class NewestNodes {
   readonly #store: Pick<PageStore, "read">;
   readonly #pages: Generator<PageRef>;
   readonly #items = new Map<unknown, unknown>();
   #bytesLeft: number;
   #isOutOfReach = false;
 
-  /** `maxBytes`: of pages with nodes that may be read; the first is read whatever its size. */
   constructor(forest: Forest, store: Pick<PageStore, "read">, maxBytes: number) {
     this.#store = store;
     this.#pages = leavesFromTheRight(forest, store);

@@ -15,7 +15,8 @@ import { apply } from "../session/apply.ts";
 import { NodeTable } from "../session/node-table.ts";
 import type { SessionRecord } from "../session/record.ts";
 import { emptySession, liveEntry, type Receipt, ReceiptTable, type SessionState } from "../session/state.ts";
-import { entryFromItem, NO_OLDER, receiptFromItem, type StoredHead, stateFromHead } from "./head.ts";
+import { entryFromItem, receiptFromItem, type StoredHead } from "./head.ts";
+import { NO_OLDER, stateFromHead } from "./head-state.ts";
 import { childrenOf, countItems, type Forest, type PageRef, readItems } from "./pages.ts";
 
 /** Where a session may begin. */

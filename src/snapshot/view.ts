@@ -9,7 +9,7 @@
  *    value is looked for in every other pack first, and what may lie in it is CORRUPT, never absent.
  */
 import { assert } from "../assert.ts";
-import { isStoreError, type StoreErrorOf, storeError } from "../errors.ts";
+import { isStoreError, type StoreError, type StoreErrorOf, storeError } from "../errors.ts";
 import { type BlobRef, refToBytes } from "../ids.ts";
 import type { StoredRemovals } from "../session/removals.ts";
 import type { Receipt, SessionState } from "../session/state.ts";
@@ -25,7 +25,8 @@ import {
   type UnreadableFile,
   unshare,
 } from "./file-slots.ts";
-import { type HeadLoadOptions, readReceipts, readRemovals, type StoredHead, stateFromHead } from "./head.ts";
+import type { StoredHead } from "./head.ts";
+import { type HeadLoadOptions, readReceipts, readRemovals, stateFromHeadInSteps } from "./head-state.ts";
 import { compareListKeys, HeadsFileReader, type ListKey } from "./heads-file.ts";
 import { headsPath, type Manifest, packPath } from "./manifest.ts";
 import { type PackEntry, type PackKind, PackReader } from "./pack.ts";
@@ -137,9 +138,22 @@ export class SnapshotView {
    * asked for: from the newest view then, because a gc may have removed the pages this one names.
    */
   loadState(sessionId: string, options: Omit<HeadLoadOptions, "nodes">): SessionState | undefined {
+    return runThrough(this.loadStateInSteps(sessionId, options));
+  }
+
+  /** As `loadState`, some pages a step. The view must stay unreleased meanwhile. */
+  *loadStateInSteps(
+    sessionId: string,
+    options: Omit<HeadLoadOptions, "nodes">,
+  ): Steps<SessionState | undefined> {
     const stored = this.head(sessionId);
     if (stored === undefined) return undefined;
-    return this.withPages(sessionId, (store) => stateFromHead(stored, store, { ...options, nodes: "all" }));
+    const store = this.#pagesOf(sessionId);
+    try {
+      return yield* stateFromHeadInSteps(stored, store, { ...options, nodes: "all" });
+    } catch (error) {
+      throw this.#unreadablePage(sessionId, error);
+    }
   }
 
   /** The stored receipts of a session, oldest first. */
@@ -158,12 +172,20 @@ export class SnapshotView {
   /** Does what reads pages of a session; damage that it meets is told with the session. */
   withPages<Value>(sessionId: string, work: (store: Pick<PageStore, "read">) => Value): Value {
     try {
-      return work({ read: (ref) => this.readNamed(ref, sessionId) });
+      return work(this.#pagesOf(sessionId));
     } catch (error) {
-      if (isStoreError(error)) throw error;
-      const problem = `a page of session "${sessionId}" cannot be read: ${(error as Error).message}`;
-      throw corruptFile(`${this.root}/blobs`, 0, problem, sessionId);
+      throw this.#unreadablePage(sessionId, error);
     }
+  }
+
+  #pagesOf(sessionId: string): Pick<PageStore, "read"> {
+    return { read: (ref) => this.readNamed(ref, sessionId) };
+  }
+
+  #unreadablePage(sessionId: string, error: unknown): StoreError {
+    if (isStoreError(error)) return error;
+    const problem = `a page of session "${sessionId}" cannot be read: ${(error as Error).message}`;
+    return corruptFile(`${this.root}/blobs`, 0, problem, sessionId);
   }
 
   /** What a blob is, and the bytes it takes in its pack; undefined if no pack that can be read has it. */

@@ -7,13 +7,17 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { createActor } from "xstate";
 import type { Settlement, Write } from "../../src/actors/log-writer.ts";
-import { bindWrite, SessionCell, type SessionServices, sessionLogic } from "../../src/actors/session.ts";
+import { LongWork } from "../../src/actors/long-work.ts";
+import { bindWrite, SessionCell, sessionLogic } from "../../src/actors/session.ts";
+import type { SessionServices } from "../../src/actors/session-services.ts";
+import { systemClock } from "../../src/clock.ts";
 import { type StoreError, storeError } from "../../src/errors.ts";
 import { planMeta } from "../../src/session/plan.ts";
 import { prepareCommit, prepareMeta } from "../../src/session/prepare.ts";
 import type { SessionRecord } from "../../src/session/record.ts";
 import { emptySession, type SessionState } from "../../src/session/state.ts";
 import type { RuntimeCommit, RuntimeCommitResult } from "../../src/session/types.ts";
+import type { Steps } from "../../src/steps.ts";
 import { append, commit, messageNode } from "../support/builders.ts";
 
 const LIMITS = { maxCommitBytes: 1 << 20 };
@@ -29,16 +33,21 @@ class Rig {
   readonly cell: SessionCell;
   loads = 0;
   loadFails = false;
+  /** Turns that a load takes beside its first. */
+  loadTurns = 0;
+  waitingBytes = 0;
+  readonly #turns: (() => void)[] = [];
+  readonly #work = new LongWork({ ...systemClock, turn: (_taker, fn) => void this.#turns.push(fn) });
   #lastLsn = 0;
   #dead = false;
   readonly #actor;
 
   constructor() {
     const services: SessionServices = {
-      load: (sessionId) => {
-        this.loads++;
-        if (this.loadFails) throw storeError("CORRUPT", { file: "/heads" }, "damaged");
-        return emptySession(sessionId, 10);
+      load: (sessionId) => this.#load(sessionId),
+      runLoad: (load, done) => this.#work.run(load, done),
+      waits: (bytes) => {
+        this.waitingBytes += bytes;
       },
       blobKind: () => undefined,
       damageHiding: () => undefined,
@@ -61,6 +70,22 @@ class Rig {
     this.#actor = createActor(sessionLogic, { input: { cell: this.cell } });
     this.#actor.subscribe({ error: () => this.told.push("the actor died") });
     this.#actor.start();
+  }
+
+  *#load(sessionId: string): Steps<SessionState> {
+    this.loads++;
+    for (let turn = 0; turn < this.loadTurns; turn++) yield;
+    if (this.loadFails) throw storeError("CORRUPT", { file: "/heads" }, "damaged");
+    return emptySession(sessionId, 10);
+  }
+
+  /** The next turn that was asked for; false if none was. */
+  async turn(): Promise<boolean> {
+    const next = this.#turns.shift();
+    next?.();
+    // What waits for a turn runs in its microtasks.
+    await new Promise((resolve) => setImmediate(resolve));
+    return next !== undefined;
   }
 
   #append(write: Write): void {
@@ -192,6 +217,41 @@ test("a session that cannot be loaded answers why, keeps nothing, and is tried a
   rig.durable();
   assert.equal(rig.told.at(-1), "mended: 1");
   assert.equal(rig.loads, 3);
+});
+
+test("what comes while a session is loaded is answered behind it, in call order", async () => {
+  const rig = new Rig();
+  rig.loadTurns = 2;
+  rig.commit("first", commit());
+  assert.equal(await rig.turn(), true);
+  rig.commit("conflict", commit({ expectedHeadRevision: 7 }));
+  rig.meta("meta");
+  assert.equal(rig.cell.loaded, undefined);
+  assert.ok(rig.cell.isBusy, "so that it does not leave memory half loaded");
+  assert.ok(rig.waitingBytes > 0);
+  assert.equal(await rig.turn(), true);
+  assert.equal(await rig.turn(), false);
+  rig.commit("second", commit());
+  for (let n = 0; n < 3; n++) rig.durable();
+  assert.deepEqual(rig.told, ["first: 1", "conflict: HEAD_REVISION_CONFLICT", "meta: saved", "second: 2"]);
+  assert.deepEqual([rig.loads, rig.waitingBytes, rig.cell.isBusy], [1, 0, false]);
+});
+
+test("a long load that fails answers all that waited for it, and is tried again by who comes later", async () => {
+  const rig = new Rig();
+  rig.loadTurns = 1;
+  rig.loadFails = true;
+  rig.commit("damaged", commit());
+  rig.meta("damaged too");
+  assert.deepEqual(rig.told, []);
+  await rig.turn();
+  assert.deepEqual(rig.told, ["damaged: CORRUPT", "damaged too: CORRUPT"]);
+  assert.deepEqual([rig.loads, rig.waitingBytes, rig.cell.isBusy], [1, 0, false]);
+  rig.loadFails = false;
+  rig.commit("mended", commit());
+  await rig.turn();
+  rig.durable();
+  assert.equal(rig.told.at(-1), "mended: 1");
 });
 
 test("a record that was written and cannot be applied poisons the store: log and memory disagree", () => {

@@ -6,14 +6,17 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Source } from "../../src/actors/source.ts";
 import { Tail } from "../../src/actors/tail.ts";
+import { KIB } from "../../src/limits.ts";
 import { encodeRecord, type LogRecord } from "../../src/session/record.ts";
 import { SnapshotView } from "../../src/snapshot/view.ts";
+import { runThrough } from "../../src/steps.ts";
 import {
   append,
   blobRecord,
   commitRecord,
   corruptionOf,
   node,
+  observable,
   ROOT,
   SnapshotFixture,
   value,
@@ -153,4 +156,41 @@ test("a value that cannot be decoded although its hash is right is told with its
   assert.deepEqual([corruption.file, corruption.sessionId], [ROOT, "a"]);
   assert.match(corruption.message, /makes no sense/);
   assert.ok(corruption.cause instanceof Error);
+});
+
+test("a load whose records leave the log between two steps goes on from the snapshot that has them", async (t) => {
+  const fixture = await SnapshotFixture.create();
+  t.after(() => fixture.close());
+  const grow = (n: number) =>
+    fixture.commit("a", { graph: append(node(`${n}`, undefined, `${n} ${"x".repeat(100 * KIB)}`)) });
+  for (let n = 0; n < 4; n++) grow(n);
+  await fixture.snapshot();
+  let view = SnapshotView.open(fixture.vfs, ROOT, fixture.manifest);
+  const tail = new Tail();
+  let frames: Uint8Array[] = [];
+  for (let n = 4; n < 8; n++) {
+    const bytes = encodeRecord(grow(n));
+    const place = frames.push(bytes) - 1;
+    tail.addRecord({ kind: "commit", sessionId: "a" }, fixture.lastLsn, SEGMENT, place, bytes.length);
+  }
+  const source = new Source({
+    view: () => view,
+    tail,
+    readFrame: (_segment, offset) => frames[offset] ?? assert.fail(`no frame at ${offset}`),
+    segmentName: () => FILE,
+    receiptsKept: 10,
+    isCondemned: () => false,
+  });
+  const steps = source.loadInSteps("a");
+  assert.equal(steps.next().done, false);
+  const covered = fixture.lastLsn;
+  await fixture.snapshot();
+  const before = view;
+  view = SnapshotView.open(fixture.vfs, ROOT, fixture.manifest);
+  before.release();
+  tail.cut(covered);
+  tail.drop(covered);
+  frames = [];
+  assert.deepEqual(observable(runThrough(steps)), observable(fixture.state("a")));
+  view.release();
 });

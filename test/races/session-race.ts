@@ -17,7 +17,7 @@ import type { RuntimePersistence, Store, StoreOptions } from "../../src/contract
 import { isStoreError } from "../../src/errors.ts";
 import { openStore } from "../../src/index.ts";
 import type { PersistedSessionRead, RuntimeCommit, RuntimeCommitResult } from "../../src/session/types.ts";
-import { NO_OLDER } from "../../src/snapshot/head.ts";
+import { NO_OLDER } from "../../src/snapshot/head-state.ts";
 import { ModelSession, type Outcome, shown } from "../../src/testing/conformance/model.ts";
 import { MemoryVfs } from "../../src/vfs/memory.ts";
 import { OpenCalls } from "./call.ts";

@@ -8,7 +8,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { isStoreError } from "../../src/errors.ts";
-import { NO_OLDER } from "../../src/snapshot/head.ts";
+import { NO_OLDER } from "../../src/snapshot/head-state.ts";
 import type { Manifest } from "../../src/snapshot/manifest.ts";
 import { createWorkPool, type WorkPool } from "../../src/snapshot/pool.ts";
 import type { FoldInput } from "../../src/snapshot/tasks.ts";

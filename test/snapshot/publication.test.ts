@@ -9,7 +9,7 @@ import { type TestContext, test } from "node:test";
 import { isStoreError } from "../../src/errors.ts";
 import { checkSnapshot } from "../../src/snapshot/check.ts";
 import { fold } from "../../src/snapshot/fold.ts";
-import { NO_OLDER } from "../../src/snapshot/head.ts";
+import { NO_OLDER } from "../../src/snapshot/head-state.ts";
 import { type Manifest, manifestNumber, manifestPath, readManifest } from "../../src/snapshot/manifest.ts";
 import { publish } from "../../src/snapshot/publish.ts";
 import type { FoldInput, PublishOutput } from "../../src/snapshot/tasks.ts";

@@ -1,0 +1,34 @@
+/** What a session's actor needs of the store around it. Types only. */
+import type { StoreError } from "../errors.ts";
+import type { BlobRef } from "../ids.ts";
+import type { CommitPlanOptions } from "../session/plan.ts";
+import type { BlobKind, SessionRecord } from "../session/record.ts";
+import type { SessionState } from "../session/state.ts";
+import type { Steps } from "../steps.ts";
+import type { NewBlob } from "./blob-frames.ts";
+import type { Write } from "./log-writer.ts";
+import type { Done } from "./long-work.ts";
+import type { SessionCell } from "./session.ts";
+
+export interface SessionServices {
+  /** The session's durable state from snapshot and log. Throws CORRUPT. */
+  load(sessionId: string): Steps<SessionState>;
+  /** Runs a load over as many turns as it has steps, the first step now. */
+  runLoad(load: Steps<SessionState>, done: (ended: Done<SessionState>) => void): void;
+  /** So many bytes more, or less, wait for their session to be loaded. */
+  waits(bytes: number): void;
+  blobKind(ref: BlobRef): BlobKind | undefined;
+  /** The damage behind which a blob may lie that was not found, if there is any. */
+  damageHiding(ref: BlobRef, sessionId: string): StoreError | undefined;
+  /** Tells a running gc that these blobs are named by a commit; called before their existence is tested. */
+  pin(refs: readonly BlobRef[]): void;
+  append(write: Write, record: SessionRecord, blobs: readonly NewBlob[]): void;
+  /** Calls back when everything appended so far is durable. */
+  after(settle: (error: StoreError | undefined) => void): void;
+  /** Ends the store: its log and its state in memory disagree. Whatever is in flight is answered. */
+  poison(error: StoreError): void;
+  /** The session's memory or liveness changed. */
+  changed(cell: SessionCell): void;
+  committed(): void;
+  readonly planOptions: CommitPlanOptions;
+}

@@ -1,0 +1,107 @@
+/**
+ * The way from a stored head back into memory: its nodes from their pages at once, or some pages a step; receipts and
+ * removals when they are first asked for. It deliberately knows no log: what came after the head is not its business.
+ */
+import { LOAD_STEP_BYTES } from "../limits.ts";
+import { NodeTable } from "../session/node-table.ts";
+import { RemovalLog, type StoredRemovals } from "../session/removals.ts";
+import { type Receipt, ReceiptTable, type SessionState } from "../session/state.ts";
+import { runThrough, type Steps } from "../steps.ts";
+import { entryFromItem, receiptFromItem, removalFromItem, type StoredHead } from "./head.ts";
+import { type Forest, leavesOf, type PageStore, readItems, readLeaf } from "./pages.ts";
+
+export interface HeadLoadOptions {
+  readonly receiptsKept: number;
+  /** "none" for a fold that only appends. */
+  readonly nodes: "all" | "none";
+  /** Answers the stored receipts when one is first looked up; the snapshot may be another by then. */
+  readonly olderReceipts: () => readonly Receipt[];
+  /** The same for removals. */
+  readonly olderRemovals: () => StoredRemovals;
+}
+
+/** For work that looks up neither. */
+export const NO_OLDER: Omit<HeadLoadOptions, "nodes"> = {
+  receiptsKept: 0,
+  olderReceipts: () => [],
+  olderRemovals: () => ({ oldest: 0, removals: [] }),
+};
+
+/** The head as a state. */
+export function stateFromHead(
+  stored: StoredHead,
+  store: Pick<PageStore, "read">,
+  options: HeadLoadOptions,
+): SessionState {
+  return runThrough(stateFromHeadInSteps(stored, store, options));
+}
+
+/** As `stateFromHead`, some pages a step; the first reads none where there are many. */
+export function* stateFromHeadInSteps(
+  stored: StoredHead,
+  store: Pick<PageStore, "read">,
+  options: HeadLoadOptions,
+): Steps<SessionState> {
+  const nodes = options.nodes === "all" ? yield* readNodes(stored.nodes, store) : new NodeTable();
+  const { sessionId, deleted, head, meta, picker, ledger, lastCommitLsn, lastLsn, receipts } = stored;
+  return {
+    sessionId,
+    deleted,
+    head,
+    meta,
+    picker,
+    ledger,
+    nodes,
+    length: nodes.entries.length,
+    hiddenCount: options.nodes === "all" ? stored.hiddenCount : 0,
+    receipts: new ReceiptTable(
+      options.receiptsKept,
+      receipts.length === 0 ? undefined : options.olderReceipts,
+    ),
+    removals: new RemovalLog(stored.oldestCopy, storedRemovals(stored, options)),
+    removalCount: 0,
+    ordinal: 0,
+    lastCommitLsn,
+    lastLsn,
+  };
+}
+
+function* readNodes(forest: Forest, store: Pick<PageStore, "read">): Steps<NodeTable> {
+  const nodes = new NodeTable();
+  let bytes = forest.some(({ level }) => level > 0)
+    ? LOAD_STEP_BYTES
+    : forest.reduce((sum, page) => sum + page.bytes, 0);
+  const isLong = bytes >= LOAD_STEP_BYTES;
+  for (const leaf of leavesOf(forest, store)) {
+    if (isLong && bytes >= LOAD_STEP_BYTES) {
+      yield;
+      bytes = 0;
+    }
+    for (const item of readLeaf(leaf, store)) addItem(nodes, item);
+    bytes += leaf.bytes;
+  }
+  return nodes;
+}
+
+function addItem(nodes: NodeTable, item: unknown): void {
+  const entry = entryFromItem(item);
+  const before = nodes.entries.at(-1)?.revision ?? 0;
+  if (entry.revision < before)
+    throw new Error(`node "${entry.id}" is of revision ${entry.revision}, behind one of ${before}`);
+  nodes.add(entry, entry.revision, entry.hiddenAt);
+}
+
+function storedRemovals({ head, removals }: StoredHead, { olderRemovals }: HeadLoadOptions) {
+  if (removals.length === 0) return undefined;
+  return { revision: head?.revision ?? 0, read: olderRemovals };
+}
+
+/** The stored receipts, oldest first. */
+export function readReceipts(stored: StoredHead, store: Pick<PageStore, "read">): Receipt[] {
+  return [...readItems(stored.receipts, store)].map(receiptFromItem);
+}
+
+export function readRemovals(stored: StoredHead, store: Pick<PageStore, "read">): StoredRemovals {
+  const removals = [...readItems(stored.removals, store)].map(removalFromItem);
+  return { oldest: stored.oldestCopy, removals };
+}
