@@ -64,7 +64,6 @@ class NewestNodes {
 
   /** False if there is nothing more to read, or to be read. */
   #readOne(): boolean {
-    if (this.#isOutOfReach) return false;
     const next = this.#pages.next();
     if (next.done === true) return false;
     if (this.#bytesLeft <= 0) {
