@@ -121,7 +121,11 @@ export const STORE_ERRORS: { readonly [Code in StoreErrorCode]: { retry: Retry; 
   CORRUPT: { retry: "never", meaning: "Stored bytes are damaged, named by file and offset." },
   VIEW_EXPIRED: { retry: "reopen", meaning: "The owner removed what this read-only view needs." },
   READ_ONLY: { retry: "never", meaning: "A write was called on a read-only store." },
-  ABORTED: { retry: "never", meaning: "The caller's signal stopped the call before it had an effect." },
+  ABORTED: {
+    retry: "never",
+    meaning:
+      "The caller's signal stopped the call. A commit had no effect then; of a gc, slices that it had published stay.",
+  },
   INTERNAL: { retry: "never", meaning: "A bug in Varve; the message says where." },
 };
 
