@@ -1,6 +1,7 @@
 /** Reading one frame by its place: what is not there as a whole is refused, and no length in a file is believed. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { isStoreError, storeError } from "../../src/errors.ts";
 import { MemoryVfs } from "../../src/vfs/memory.ts";
 import type { OpenMode, Vfs, VfsFile } from "../../src/vfs/vfs.ts";
 import { LogReader } from "../../src/wal/reader.ts";
@@ -114,6 +115,77 @@ test("a segment whose header is damaged is refused when a record of it is read, 
   bytes[20] = (bytes[20] ?? 0) ^ 1;
   writeFile(vfs, path, bytes);
   assert.deepEqual(await refusalOf(read(vfs, segment, offset)), { file: path, offset: 0 });
+});
+
+/** A killed log with a record in each of so many segments, their places, and a reader that says what it opens. */
+async function manySegments(count: number) {
+  const vfs = new MemoryVfs();
+  const log = await opened({ vfs });
+  for (let segment = 0; segment < count; segment += 1) {
+    await log.write(100);
+    log.start = await log.roll();
+  }
+  const places = [...log.durable.values()];
+  log.kill();
+  const files = new OpenedVfs(vfs);
+  const reader = new LogReader({ vfs: files, directory: DIRECTORY, storeId: STORE_ID });
+  const look = (index: number): Buffer => {
+    const { segment, offset } = places[index] ?? { segment: 0, offset: 0 };
+    return Buffer.from(reader.read(segment, offset));
+  };
+  const pathsOf = (...indexes: number[]) =>
+    indexes.map((index) => segmentPathOf(places[index]?.segment ?? 0)).sort();
+  return { files, reader, look, pathsOf, places };
+}
+
+class OpenedVfs extends CountingVfs {
+  opened = 0;
+  override open(path: string, mode: OpenMode): VfsFile {
+    this.opened += 1;
+    return super.open(path, mode);
+  }
+}
+
+test("the eight segments read last stay open, and are not opened again", async () => {
+  const { files, reader, look, pathsOf } = await manySegments(10);
+  for (let index = 0; index < 8; index += 1) assert.deepEqual(look(index), payloadFor(index + 1, 100));
+  assert.deepEqual(files.openPaths, pathsOf(0, 1, 2, 3, 4, 5, 6, 7));
+  look(0);
+  assert.equal(files.opened, 8);
+  look(8);
+  assert.deepEqual(files.openPaths, pathsOf(0, 2, 3, 4, 5, 6, 7, 8));
+  look(9);
+  assert.deepEqual(files.openPaths, pathsOf(0, 3, 4, 5, 6, 7, 8, 9));
+  look(1);
+  assert.deepEqual([files.opened, files.openPaths], [11, pathsOf(0, 1, 4, 5, 6, 7, 8, 9)]);
+  reader.close();
+  assert.deepEqual(files.openPaths, []);
+});
+
+test("segments that are forgotten are closed, the others stay open, and each can be read again", async () => {
+  const { files, reader, look, pathsOf, places } = await manySegments(4);
+  for (const index of [3, 0, 2, 1]) look(index);
+  reader.forget(places[2]?.segment ?? 0);
+  assert.deepEqual(files.openPaths, pathsOf(2, 3));
+  assert.deepEqual(look(0), payloadFor(1, 100));
+  assert.deepEqual(look(3), payloadFor(4, 100));
+  assert.equal(files.opened, 5);
+  reader.close();
+});
+
+test("a missing segment is damage, and one that cannot be opened is not", async () => {
+  const { vfs, segment, path, offset } = await oneLongRecord();
+  const failing = new (class extends ForwardingVfs {
+    override open(): VfsFile {
+      throw storeError("STORE_IO", { path, operation: "open", errno: "EIO" }, "an open that fails");
+    }
+  })(vfs);
+  await assert.rejects(read(failing, segment, offset), (error) => isStoreError(error, "STORE_IO"));
+  vfs.remove(path);
+  await assert.rejects(
+    read(vfs, segment, offset),
+    (error) => isStoreError(error, "CORRUPT") && error.file === path && error.offset === undefined,
+  );
 });
 
 async function refusalOf(work: Promise<unknown>): Promise<object> {

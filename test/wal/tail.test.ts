@@ -109,3 +109,17 @@ describe("the file TAIL", () => {
     assert.deepEqual(counting.openPaths, []);
   });
 });
+
+describe("a TAIL that was just made", () => {
+  it("is whole and empty after any crash, once its name is synced", () => {
+    const vfs = new MemoryVfs();
+    vfs.makeDirectory("/store/wal");
+    assert.equal(ensureTail(vfs, PATH), true);
+    for (const directory of ["/", "/store", "/store/wal"]) vfs.syncDirectory(directory);
+    assert.equal(ensureTail(vfs, PATH), false);
+    for (const { title, vfs: left } of vfs.crashes()) {
+      assert.equal(left.stat(PATH)?.size, TAIL_BYTES, title);
+      assert.deepEqual(readTail(left, PATH, STORE_ID), [undefined, undefined], title);
+    }
+  });
+});
