@@ -40,6 +40,7 @@ export const SUBJECTS: readonly Subject[] = [
   },
   { file: "src/session/apply.ts", tests: [...APPLIED, ...PLANS, `${SESSION}/picker.test.ts`] },
   { file: "src/session/graph.ts", tests: [`${SESSION}/graph.test.ts`] },
+  { file: "src/session/slot-index.ts", tests: [`${SESSION}/slot-index.test.ts`] },
   { file: "src/session/ledger.ts", tests: [`${SESSION}/ledger.test.ts`, ...APPLIED] },
   { file: "src/session/plan-commit.ts", tests: PLANS },
   { file: "src/session/plan-graph.ts", tests: PLANS },
