@@ -5,7 +5,7 @@
 import { strict as assert } from "node:assert";
 import { test } from "node:test";
 import { isStoreError } from "../../src/errors.ts";
-import type { GraphPolicy, SessionNodeRecord } from "../../src/session/types.ts";
+import type { GraphPolicy, RuntimeCommit, SessionNodeRecord } from "../../src/session/types.ts";
 import {
   append,
   commitOf,
@@ -309,4 +309,17 @@ test("only the difference counts against maxCommitBytes", () => {
   bench.commit(replaceFull([...large.slice(1), message("n", "y".repeat(1000))]));
   const changed = large.map(({ nodeId }) => message(nodeId, "z".repeat(1000)));
   assert.equal(refusal("INVALID_COMMIT", () => bench.commit(replaceFull(changed))).path, "graph.graph.nodes");
+});
+
+test("the strict policy refuses a parent or a leaf that is not there, of a replacement and of several nodes", () => {
+  const bench = new SessionBench("strict");
+  const refused = (commit: RuntimeCommit) => refusal("INVALID_GRAPH", () => bench.commit(commit)).nodeId;
+  assert.equal(refused(replaceFull([node("a"), node("b", "none")])), "b");
+  assert.equal(refused(replaceFull([node("a"), node("b", "a")], "none")), "none");
+  assert.equal(refused(append([node("a"), node("b", "none")])), "b");
+  assert.equal(refused(append([node("a"), node("b", "a")], "none")), "none");
+  assert.equal(bench.state.head, undefined);
+  bench.commit(replaceFull([node("a"), node("b", "a")], "b"));
+  bench.commit(append([node("c", "b"), node("d", "c")], "d"));
+  assert.deepEqual(bench.ids(), ["a", "b", "c", "d"]);
 });

@@ -42,3 +42,14 @@ test("ids of one hash are told apart", () => {
   for (const [slot, { id }] of entries.entries()) assert.equal(index.get(id), slot);
   assert.equal(index.get("none"), undefined);
 });
+
+test("its bytes are those of its cells, which double when half of them are used", () => {
+  const entries: { id: string }[] = [];
+  const index = new SlotIndex(entries);
+  const sizes = Array.from({ length: 9 }, (_, slot) => {
+    index.add(`${slot}`, slot);
+    entries.push({ id: `${slot}` });
+    return index.bytes;
+  });
+  assert.deepEqual(sizes, [64, 64, 64, 128, 128, 128, 128, 256, 256]);
+});
