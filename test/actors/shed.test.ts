@@ -63,6 +63,16 @@ test("a session larger than the budget stays in memory, takes commits and reads 
   await store.close();
 });
 
+test("what the read of one node brings back counts against the budget at once", async () => {
+  const { store, events } = await open();
+  await grow(store, "big", 0, 30);
+  const before = shedCount(events);
+  assert.equal(textOf(await store.session("big").loadNode("n0")), "0");
+  assert.ok(shedCount(events) > before, "all bodies came back with it, and most went again");
+  assert.ok(store.stats().residentBytes <= BUDGET);
+  await store.close();
+});
+
 test("a walk shows the nodes it began with, though they were shed, replaced and removed since", async () => {
   const { store, events } = await open();
   await grow(store, "walked", 0, 5);
