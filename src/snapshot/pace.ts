@@ -9,6 +9,7 @@
  * 3. Time that a worker spent computing or waiting for the disk counts, and is not saved up for a burst.
  */
 import { LOG_BACKLOG_FACTOR, MAINTENANCE_BYTES_PER_MS } from "../limits.ts";
+import { forwardFile, forwardVfs } from "../vfs/forward.ts";
 import type { Vfs, VfsFile } from "../vfs/vfs.ts";
 
 /** No waiting. */
@@ -71,24 +72,14 @@ export function pacedVfs(vfs: Vfs, words: Int32Array<SharedArrayBuffer>, waiting
     if (until > now) waiting.sleep(words, bytesPerMs, until - now);
     free = waiting.now();
   };
-  return {
-    kind: vfs.kind,
+  return forwardVfs(vfs, {
     open: (path, mode) => (mode === "create" ? pacedFile(vfs.open(path, mode), pause) : vfs.open(path, mode)),
-    makeDirectory: (path) => vfs.makeDirectory(path),
-    list: (path) => vfs.list(path),
-    stat: (path) => vfs.stat(path),
-    rename: (source, target) => vfs.rename(source, target),
-    remove: (path) => vfs.remove(path),
-    syncDirectory: (path) => vfs.syncDirectory(path),
-    fileSystem: (path) => vfs.fileSystem(path),
-  };
+  });
 }
 
 function pacedFile(file: VfsFile, pause: (bytes: number) => void): VfsFile {
   let unsynced = 0;
-  return {
-    path: file.path,
-    read: (target, position) => file.read(target, position),
+  return forwardFile(file, {
     write: (parts, position) => {
       file.write(parts, position);
       for (const part of parts) unsynced += part.byteLength;
@@ -98,10 +89,5 @@ function pacedFile(file: VfsFile, pause: (bytes: number) => void): VfsFile {
       pause(unsynced);
       unsynced = 0;
     },
-    sync: () => file.sync(),
-    stat: () => file.stat(),
-    truncate: (size) => file.truncate(size),
-    tryLock: () => file.tryLock(),
-    close: () => file.close(),
-  };
+  });
 }

@@ -7,6 +7,7 @@
  */
 import { type StoreError, storeError } from "../errors.ts";
 import { KIB } from "../limits.ts";
+import { forwardFile, forwardVfs } from "../vfs/forward.ts";
 import type { Vfs, VfsFile } from "../vfs/vfs.ts";
 
 const STOP = 0;
@@ -44,22 +45,13 @@ export function controlledVfs(vfs: Vfs, words: ControlWords): Vfs {
     Atomics.add(words, READ, Math.floor(unreported / KIB));
     unreported %= KIB;
   };
-  return {
-    kind: vfs.kind,
+  return forwardVfs(vfs, {
     open: (path, mode) => controlledFile(vfs.open(path, mode), check, count),
-    makeDirectory: (path) => vfs.makeDirectory(path),
-    list: (path) => vfs.list(path),
-    stat: (path) => vfs.stat(path),
-    rename: (source, target) => vfs.rename(source, target),
-    remove: (path) => vfs.remove(path),
-    syncDirectory: (path) => vfs.syncDirectory(path),
-    fileSystem: (path) => vfs.fileSystem(path),
-  };
+  });
 }
 
 function controlledFile(file: VfsFile, check: () => void, count: (bytes: number) => void): VfsFile {
-  return {
-    path: file.path,
+  return forwardFile(file, {
     read: (target, position) => {
       check();
       const read = file.read(target, position);
@@ -70,11 +62,5 @@ function controlledFile(file: VfsFile, check: () => void, count: (bytes: number)
       check();
       file.write(parts, position);
     },
-    datasync: () => file.datasync(),
-    sync: () => file.sync(),
-    stat: () => file.stat(),
-    truncate: (size) => file.truncate(size),
-    tryLock: () => file.tryLock(),
-    close: () => file.close(),
-  };
+  });
 }

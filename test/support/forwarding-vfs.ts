@@ -1,6 +1,8 @@
 /** A file system that passes everything on to another one. What a test wants to see or to change it overrides. */
 import type { FileStat, OpenMode, Vfs, VfsFile } from "../../src/vfs/vfs.ts";
 
+export { forwardFile } from "../../src/vfs/forward.ts";
+
 export class ForwardingVfs implements Vfs {
   readonly kind: Vfs["kind"];
   readonly #inner: Vfs;
@@ -34,20 +36,4 @@ export class ForwardingVfs implements Vfs {
   fileSystem(path: string): { readonly name: string; readonly network: boolean } {
     return this.#inner.fileSystem(path);
   }
-}
-
-/** The same file, with some of its operations replaced. */
-export function forwardFile(file: VfsFile, changed: Partial<VfsFile>): VfsFile {
-  return {
-    path: file.path,
-    read: (target, position) => file.read(target, position),
-    write: (parts, position) => file.write(parts, position),
-    datasync: () => file.datasync(),
-    sync: () => file.sync(),
-    stat: () => file.stat(),
-    truncate: (size) => file.truncate(size),
-    tryLock: () => file.tryLock(),
-    close: () => file.close(),
-    ...changed,
-  };
 }
