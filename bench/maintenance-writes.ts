@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { openStore, type RuntimeCommit, type Store, type StoreOptions } from "../src/index.ts";
 import type { Bench, BenchRun } from "./support/bench.ts";
 import { commitOf, nodeOf, sessionOf } from "./support/commits.ts";
-import { writtenBytes } from "./support/disk.ts";
+import { NOT_COUNTED, writtenBytes } from "./support/disk.ts";
 import { packedBytes } from "./support/frames.ts";
 import { noiseText } from "./support/noise.ts";
 import { patiently } from "./support/patiently.ts";
@@ -32,14 +32,7 @@ export const maintenanceWrites: Bench = {
   notMeasured:
     "What becomes of the bytes below: whole blocks, the file system's journal, the disk itself. The first minutes of a store, when segments are filled with zeros. Many more sessions, where each fold's heads weigh more. Very long lives: node pages are merged a logarithmic number of times.",
   async run(run) {
-    if (writtenBytes() === undefined) {
-      return {
-        rows: [],
-        verified: [],
-        absent: ["this system does not count the bytes of a process: nothing is measured"],
-        plots: [],
-      };
-    }
+    if (writtenBytes() === undefined) return NOT_COUNTED;
     const logBytes = pick(run, 8, 1) * 2 ** 20;
     const mixes: Readonly<Record<string, Mix>> = {
       "log alone": { options: { snapshot: false, gc: false }, withValues: false },

@@ -11,7 +11,7 @@ import { bareLoop } from "./subjects/bare-loop.ts";
 import { jsonl } from "./subjects/jsonl.ts";
 import { varve } from "./subjects/varve.ts";
 import type { Bench, BenchRun, Row } from "./support/bench.ts";
-import { bytesBelow, writtenBytes } from "./support/disk.ts";
+import { bytesBelow, NOT_COUNTED, writtenBytes } from "./support/disk.ts";
 import { frameOf } from "./support/frames.ts";
 import { commitPeers } from "./support/peers-of-commits.ts";
 import { type Case, interleave, type Sample } from "./support/rounds.ts";
@@ -33,14 +33,7 @@ export const writeAmplification: Bench = {
   notMeasured:
     "What becomes of the bytes below: whole blocks, the file system's journal, the disk itself; and memory maps, which SQLite's index of its WAL is. The zeros of the store's first segments (some 16 MiB each) are in its figures and weigh on few commits. Long-lived stores, where merges and gc write values again: `maintenance-writes`.",
   async run(run) {
-    if (writtenBytes() === undefined) {
-      return {
-        rows: [],
-        verified: [],
-        absent: ["this system does not count the bytes of a process: nothing is measured"],
-        plots: [],
-      };
-    }
+    if (writtenBytes() === undefined) return NOT_COUNTED;
     const peers = await commitPeers(["sqliteFull", "lmdb", "level"]);
     const subjects: Written[] = [
       { open: bareLoop("growing"), as: "bare loop, growing file", isBaseline: true },

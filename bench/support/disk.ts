@@ -1,6 +1,7 @@
 /** Bytes of a store's files, and of what a process gave to write calls. */
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import type { Measured } from "./bench.ts";
 
 export function bytesBelow(directory: string): number {
   let sum = 0;
@@ -26,3 +27,11 @@ export function writtenBytes(): number | undefined {
     return undefined;
   }
 }
+
+/** What a bench answers where `writtenBytes` does not. */
+export const NOT_COUNTED: Measured = {
+  rows: [],
+  verified: [],
+  absent: ["this system does not count the bytes of a process: nothing is measured"],
+  plots: [],
+};
