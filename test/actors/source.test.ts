@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Source } from "../../src/actors/source.ts";
 import { Tail } from "../../src/actors/tail.ts";
-import { KIB } from "../../src/limits.ts";
+import { KIB, MAX_LOADS_BEGUN_ANEW } from "../../src/limits.ts";
 import { encodeRecord, type LogRecord } from "../../src/session/record.ts";
 import { SnapshotView } from "../../src/snapshot/view.ts";
 import { runThrough } from "../../src/steps.ts";
@@ -158,7 +158,8 @@ test("a value that cannot be decoded although its hash is right is told with its
   assert.ok(corruption.cause instanceof Error);
 });
 
-test("a load whose records leave the log between two steps goes on from the snapshot that has them", async (t) => {
+/** A session of four pages of 100 KiB, with four such records behind them; a load reads the pages in two steps. */
+async function longSession(t: { after(fn: () => void): void }) {
   const fixture = await SnapshotFixture.create();
   t.after(() => fixture.close());
   const grow = (n: number) =>
@@ -166,8 +167,9 @@ test("a load whose records leave the log between two steps goes on from the snap
   for (let n = 0; n < 4; n++) grow(n);
   await fixture.snapshot();
   let view = SnapshotView.open(fixture.vfs, ROOT, fixture.manifest);
+  t.after(() => view.release());
   const tail = new Tail();
-  let frames: Uint8Array[] = [];
+  const frames: Uint8Array[] = [];
   for (let n = 4; n < 8; n++) {
     const bytes = encodeRecord(grow(n));
     const place = frames.push(bytes) - 1;
@@ -181,16 +183,40 @@ test("a load whose records leave the log between two steps goes on from the snap
     receiptsKept: 10,
     isCondemned: () => false,
   });
+  /** What a publication does to those who read: the next view is there, and the one before may go. */
+  const publish = () => {
+    const before = view;
+    view = SnapshotView.open(fixture.vfs, ROOT, fixture.manifest);
+    before.release();
+  };
+  return { fixture, source, tail, frames, publish };
+}
+
+test("a load whose records leave the log between two steps goes on from the snapshot that has them", async (t) => {
+  const { fixture, source, tail, frames, publish } = await longSession(t);
   const steps = source.loadInSteps("a");
   assert.equal(steps.next().done, false);
   const covered = fixture.lastLsn;
   await fixture.snapshot();
-  const before = view;
-  view = SnapshotView.open(fixture.vfs, ROOT, fixture.manifest);
-  before.release();
+  publish();
   tail.cut(covered);
   tail.drop(covered);
-  frames = [];
+  frames.length = 0;
   assert.deepEqual(observable(runThrough(steps)), observable(fixture.state("a")));
-  view.release();
+});
+
+test("a load that publications overtake again and again begins anew so many times, and then ends in one step", async (t) => {
+  const { fixture, source, publish } = await longSession(t);
+  const steps = source.loadInSteps("a");
+  let step = steps.next();
+  let begun = 0;
+  for (; step.done !== true && begun < 100; begun++) {
+    // Between its pages and its records; as the slices of a gc, it takes no record out of the log.
+    assert.equal(steps.next().done, false, "the second half of the pages");
+    publish();
+    step = steps.next();
+  }
+  assert.equal(begun, MAX_LOADS_BEGUN_ANEW);
+  assert.ok(step.done);
+  assert.deepEqual(observable(step.value), observable(fixture.state("a")));
 });

@@ -39,10 +39,11 @@ async function corruptionIn(work: Promise<unknown>) {
   return undefined;
 }
 
-/** A store whose only session has this page as its nodes. */
+/** A store whose only session has this page as its nodes, or as something else of it. */
 async function withPage(
   content: unknown,
   claimed: { level: number; items: number },
+  part: "nodes" | "receipts" | "removals" = "nodes",
 ): Promise<SnapshotFixture> {
   const fixture = await SnapshotFixture.create();
   const bytes = pack(content);
@@ -52,7 +53,7 @@ async function withPage(
   packs.add(compressValue(digest, "page", bytes, "none"));
   const packBytes = packs.finish();
   const heads = new HeadsFileWriter(fixture.vfs, headsPath(ROOT, 2), { storeId: STORE_ID, number: 2 });
-  const stored = storedHead("s", 0, { lastLsn: 0, nodes: [page] });
+  const stored = storedHead("s", 0, { lastLsn: 0, [part]: [page] });
   heads.add({ sessionId: "s", lastCommitLsn: 0, bytes: encodeHead(stored) });
   fixture.manifest = {
     ...fixture.manifest,
@@ -84,6 +85,17 @@ for (const [what, content, claimed] of PAGES) {
     assert.equal(folded?.sessionId, "s");
     assert.equal(folded.file, FILES.blobs);
     assert.deepEqual(names(fixture), before);
+  });
+}
+
+for (const part of ["receipts", "removals"] as const) {
+  test(`pages of ${part} that make no sense are CORRUPT of their session when they are looked up`, async (t) => {
+    for (const [what, content, claimed] of PAGES) {
+      const fixture = await withPage(content, claimed, part);
+      t.after(() => fixture.close());
+      const damage = corruptionOf(() => void fixture.read((view) => view[part]("s")));
+      assert.deepEqual([damage?.file, damage?.sessionId], [FILES.blobs, "s"], `a page ${what}`);
+    }
   });
 }
 
