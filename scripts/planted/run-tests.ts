@@ -12,6 +12,8 @@ import type { Form, Workshop } from "./workshop.ts";
 export const UNBROKEN_MS = 600_000;
 /** Milliseconds behind the runner's own time-out after which it is ended by force, worker threads and all. */
 const GRACE_MS = 10_000;
+/** Time is counted in so many milliseconds: what passes while this process is stopped is nobody's. */
+const TICK_MS = 100;
 /**
  * A break may also make a test hang; that is met too. How long it may take then: this many times what the
  * file's tests took unbroken, and at least so many milliseconds.
@@ -81,15 +83,14 @@ export async function runTests(workshop: Workshop, asked: Asked): Promise<TestRu
   child.stdout.on("data", take);
   child.stderr.on("data", take);
   let outOfTime = false;
-  const timer = setTimeout(
-    () => {
-      outOfTime = true;
-      end();
-    },
-    form === "source" ? timeoutMs + GRACE_MS : timeoutMs,
-  );
+  let ticksLeft = Math.ceil((form === "source" ? timeoutMs + GRACE_MS : timeoutMs) / TICK_MS);
+  const timer = setInterval(() => {
+    if (--ticksLeft > 0) return;
+    outOfTime = true;
+    end();
+  }, TICK_MS);
   await new Promise((settle) => child.on("close", settle));
-  clearTimeout(timer);
+  clearInterval(timer);
   const hung = outOfTime || output.includes("failureType: 'testTimeoutFailure'");
   return { ...readTap(output), hung, output };
 }

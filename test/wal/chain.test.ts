@@ -4,13 +4,16 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { runThrough, type Steps } from "../../src/steps.ts";
 import { withFaults } from "../../src/vfs/fault.ts";
 import type { Vfs } from "../../src/vfs/vfs.ts";
 import { readHead } from "../../src/wal/chain.ts";
 import { FrameType, imageOf, putFrame, saltSeed, stampFrame } from "../../src/wal/frame.ts";
-import { encodeLink, type Link, SEGMENT_HEADER_BYTES } from "../../src/wal/segment.ts";
+import { readLast, walkSealed } from "../../src/wal/recovery.ts";
+import { encodeLink, FIRST_DATA_AT, type Link, SEGMENT_HEADER_BYTES } from "../../src/wal/segment.ts";
 import { walkLog } from "../../src/wal/walk.ts";
 import { ForwardingVfs } from "../support/forwarding-vfs.ts";
+import { CountedTurns } from "../support/turns.ts";
 import {
   DIRECTORY,
   type LogFixture,
@@ -21,6 +24,7 @@ import {
   segmentPathOf,
   writeFile,
 } from "./fixture.ts";
+import { TAIL } from "./small.ts";
 
 interface Chain {
   readonly log: LogFixture;
@@ -140,6 +144,54 @@ test("a frame in a sealed segment that this version may skip is handed to nobody
     [1, 2],
   );
   log.check([1, 2]);
+});
+
+test("a segment that is missing in the middle is named although TAIL is lost as well", async () => {
+  const { log, sealed } = await chain();
+  log.vfs.remove(TAIL);
+  log.vfs.remove(segmentPathOf(sealed));
+  assert.equal((await refusal(log.open())).file, segmentPathOf(sealed));
+});
+
+test("what a segment without a LINK proves counts, and what stands in it is kept as torn", async () => {
+  const given = await chain();
+  const { log, link, last } = given;
+  // Its frame verifies, and was written behind a sync of LSN 2.
+  relink(given, { lsn: link.lsn + 1 }, {});
+  const start = log.start ?? assert.fail();
+  const ofChain = runThrough(walkSealed(place(log), start, () => assert.fail("nothing is linked")));
+  const { durable, torn } = runThrough(readLast(place(log), ofChain, undefined));
+  assert.equal(durable, 2);
+  assert.deepEqual(
+    torn.map(({ segment, offset, bytes }) => [segment, offset, bytes.length]),
+    [[last, SEGMENT_HEADER_BYTES, FIRST_DATA_AT - SEGMENT_HEADER_BYTES]],
+  );
+});
+
+test("a step of an opening reads one segment at most, sealed, last or spare", async () => {
+  const log = await opened();
+  for (let segment = 0; segment < 3; segment++) {
+    await log.write(50_000);
+    await log.roll();
+  }
+  await log.write(100);
+  log.kill();
+  const counted = new CountedTurns(log.vfs);
+  const [all] = counted.turns;
+  assert.ok(all);
+  const opening = { ...place(log), vfs: counted };
+  const start = log.start ?? assert.fail();
+  const steps = (function* (): Steps<unknown> {
+    return yield* readLast(opening, yield* walkSealed(opening, start, () => {}), undefined);
+  })();
+  const reads: number[] = [];
+  for (let done = false; !done; all.read = 0) {
+    done = steps.next().done === true;
+    reads.push(all.read);
+  }
+  // Beside it the fronts of the next ones, to see which is linked.
+  assert.ok(Math.max(...reads) < 1.5 * log.config.segmentBytes, `${reads}`);
+  assert.ok(reads.reduce((sum, read) => sum + read) > 6 * 50_000, "three sealed ones, the last, two spares");
 });
 
 /** The owner takes a file away behind a listing, but for the first one, which only looks whether something moves. */

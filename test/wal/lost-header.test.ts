@@ -1,5 +1,5 @@
 /**
- * The last segment's header is damaged, and the segment before it is whole. Nothing in front proves what was
+ * The last segment's front is damaged, and the segment before it is whole. Nothing in front proves what was
  * lost, so whether the segment is a spare or was in use must come from elsewhere: TAIL, its LINK, or the salt
  * its LINK repeats. A spare may be damaged as it likes; a segment in use is refused by name.
  */
@@ -8,6 +8,7 @@ import { describe, it } from "node:test";
 import { isStoreError } from "../../src/errors.ts";
 import { imageOf, putFrame, saltSeed, stampFrame } from "../../src/wal/frame.ts";
 import { verifyLog } from "../../src/wal/log.ts";
+import { SEGMENT_HEADER_BYTES } from "../../src/wal/segment.ts";
 import { walkLog } from "../../src/wal/walk.ts";
 import {
   DIRECTORY,
@@ -69,6 +70,44 @@ describe("a last segment whose header is damaged", () => {
     await log.open();
     log.check([1, 2]);
   });
+});
+
+/** What a disk may do to the front of a segment, and where a refusal then says that it is. */
+const LOSSES: readonly [string, (log: LogFixture, path: string) => void, number | undefined][] = [
+  ["is gone", (log, path) => void log.vfs.remove(path), undefined],
+  ["has another header", (log, path) => flip(log, path, VERSION_AT + 2), 0],
+  ["has another LINK", (log, path) => flip(log, path, SEGMENT_HEADER_BYTES), SEGMENT_HEADER_BYTES],
+];
+
+describe("a last segment of which TAIL proves a record", () => {
+  for (const [what, lose, at] of LOSSES) {
+    it(`is refused by its name when it ${what}, whatever is in front of it`, async () => {
+      for (const before of [[], [100, 60]]) {
+        const log = await opened();
+        if (before.length > 0) {
+          await log.write(...before);
+          await log.roll();
+        }
+        await log.write(40);
+        const { segment = 0 } = log.durable.get(before.length + 1) ?? {};
+        log.kill();
+        lose(log, segmentPathOf(segment));
+        const { file, offset } = await refusal(log.open());
+        assert.deepEqual([file, offset], [segmentPathOf(segment), at], `${before.length} records before`);
+      }
+    });
+  }
+});
+
+describe("a last segment that TAIL names and that has no record yet", () => {
+  for (const [what, lose] of LOSSES.filter(([, , at]) => at !== 0)) {
+    it(`is nobody's loss when it ${what}`, async () => {
+      const { log, last } = await rolled();
+      lose(log, last);
+      await log.open();
+      log.check([1, 2]);
+    });
+  }
 });
 
 describe("a frame of a type from a later version", () => {

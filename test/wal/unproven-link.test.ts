@@ -13,6 +13,7 @@ import { withFaults } from "../../src/vfs/fault.ts";
 import { MemoryVfs } from "../../src/vfs/memory.ts";
 import { CountingVfs } from "../support/counting-vfs.ts";
 import { DIRECTORY, type LogFixture, opened, readFile, segmentPathOf } from "./fixture.ts";
+import { TAIL } from "./small.ts";
 
 const FAULTS = [
   { operation: "datasync", errno: "EIO" },
@@ -85,18 +86,33 @@ describe("a LINK that is seen and may not be on the disk", () => {
     await openTwice(log, vfs);
   });
 
-  it("is left where it is when TAIL, a stamp or the manifest proves it: no segment is written again", async () => {
-    const vfs = new MemoryVfs();
-    const log = await nearlyFull(vfs, undefined);
-    await log.write(30_000);
-    const { ino } = vfs.stat(segmentPathOf(3)) ?? { ino: -1 };
-    const bytes = readFile(vfs, segmentPathOf(3));
-    log.kill();
-    const second = log.on(vfs);
-    await second.open();
-    assert.equal(vfs.stat(segmentPathOf(3))?.ino, ino);
-    assert.deepEqual(readFile(vfs, segmentPathOf(3)), bytes);
-  });
+  /** What proves the LINK of segment 3: its log, and what is left without TAIL. */
+  const PROOFS: Readonly<Record<string, (log: LogFixture) => Promise<void>>> = {
+    TAIL: (log) => log.write(30_000),
+    "a stamp": async (log) => {
+      await log.write(30_000);
+      await log.write(100);
+      log.vfs.remove(TAIL);
+    },
+    "the manifest": async (log) => {
+      log.start = await log.roll();
+      log.vfs.remove(TAIL);
+    },
+  };
+  for (const [proof, prove] of Object.entries(PROOFS)) {
+    it(`is left where it is when ${proof} proves it: no segment is written again`, async () => {
+      const vfs = new MemoryVfs();
+      const log = await nearlyFull(vfs, undefined);
+      await prove(log);
+      const { ino } = vfs.stat(segmentPathOf(3)) ?? { ino: -1 };
+      const bytes = readFile(vfs, segmentPathOf(3));
+      log.kill();
+      const second = log.on(vfs);
+      await second.open();
+      assert.equal(vfs.stat(segmentPathOf(3))?.ino, ino);
+      assert.deepEqual(readFile(vfs, segmentPathOf(3)), bytes);
+    });
+  }
 
   it("is left where it is when a roll that nothing followed told TAIL, in whichever slot", async () => {
     for (const batches of [1, 2]) {
