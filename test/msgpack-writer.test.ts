@@ -4,6 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { Packr } from "msgpackr/pack";
 import { decodeValue, encodeValue, encodeValueShared } from "../src/codec.ts";
+import { KIB } from "../src/limits.ts";
 import { MsgpackWriter } from "../src/msgpack-writer.ts";
 
 /** The settings of the format (docs/format.md), said again here. */
@@ -59,7 +60,7 @@ test("64-bit integers are msgpackr's", () => {
 });
 
 test("texts around every change of header are msgpackr's, whatever their characters", () => {
-  for (const unit of ["a", "é", "漢", "😀"]) {
+  for (const unit of ["a", "\x7f", "\x80", "é", "漢", "😀"]) {
     for (const count of [
       0, 1, 10, 15, 16, 31, 32, 63, 64, 85, 86, 127, 128, 255, 256, 21_845, 65_535, 65_536,
     ]) {
@@ -128,6 +129,113 @@ test("any plain value is encoded as msgpackr does, and comes back", () => {
     }),
     { numRuns: 2000 },
   );
+});
+
+/** Every way to write something, and the bytes. */
+const WRITES: readonly (readonly [what: string, write: (to: MsgpackWriter) => void, bytes: Buffer])[] = [
+  ["a byte", (to) => to.byte(7), Buffer.of(7)],
+  ["encoded bytes", (to) => to.encoded(Buffer.from("abc")), Buffer.from("abc")],
+  ["nil", (to) => to.nil(), byMsgpackr(null)],
+  ["a boolean", (to) => to.boolean(true), byMsgpackr(true)],
+  ["an empty array", (to) => to.array(0), byMsgpackr([])],
+  ["a long array", (to) => to.array(100), Buffer.of(0xdc, 0, 100)],
+  ["an empty map", (to) => to.map(0), byMsgpackr({})],
+  ["a large map", (to) => to.map(100), Buffer.of(0xde, 0, 100)],
+  ...[1, 200, 70_000, 2 ** 40].flatMap((n) => [
+    [`integer ${n}`, (to: MsgpackWriter) => to.integer(n), byMsgpackr(n)] as const,
+    [`number ${n}`, (to: MsgpackWriter) => to.number(n), byMsgpackr(n)] as const,
+  ]),
+  ...[-1, -100, -1000, -70_000, 0.5].map(
+    (n) => [`number ${n}`, (to: MsgpackWriter) => to.number(n), byMsgpackr(n)] as const,
+  ),
+  ["a bigint", (to) => to.bigint(5n), byMsgpackr(5n)],
+  ...["", "a", "é", "a".repeat(40), "漢".repeat(30), "a".repeat(300), "é".repeat(300)].map(
+    (text) =>
+      [
+        `${text.length} characters, the first "${text.slice(0, 1)}"`,
+        (to: MsgpackWriter) => to.text(text),
+        byMsgpackr(text),
+      ] as const,
+  ),
+  ["a binary", (to) => to.binary(Buffer.alloc(20, 1)), byMsgpackr(Buffer.alloc(20, 1))],
+  ["a binary in hex", (to) => to.hexBinary("01".repeat(20)), byMsgpackr(Buffer.alloc(20, 1))],
+];
+
+for (const kind of ["reused", "kept"] as const) {
+  test(`what finds little room in a ${kind} buffer is written whole, behind what stands there`, () => {
+    for (const [what, write, bytes] of WRITES) {
+      for (let room = 0; room < bytes.length + 8; room++) {
+        const writer = new MsgpackWriter(kind);
+        writer.begin();
+        writer.encoded(Buffer.alloc(50_000, 1));
+        writer.begin();
+        const used = kind === "kept" ? 50_000 : 0;
+        const before = Buffer.alloc(64 * KIB - used - room, 2);
+        writer.encoded(before);
+        write(writer);
+        assert.deepEqual(Buffer.from(writer.end()), Buffer.concat([before, bytes]), `${what}, room ${room}`);
+      }
+    }
+  });
+}
+
+/** Where the next value of so many bytes lies, and how large its buffer is. */
+function placeOf(writer: MsgpackWriter, bytes: number): readonly [buffer: ArrayBufferLike, at: number] {
+  writer.begin();
+  writer.encoded(Buffer.alloc(bytes));
+  const { buffer, byteOffset, length } = writer.end();
+  assert.equal(length, bytes);
+  return [buffer, byteOffset];
+}
+
+test("values of a kept buffer lie behind each other, until less than 4 KiB of it are left", () => {
+  for (const [left, isLast] of [
+    [4 * KIB, false],
+    [4 * KIB - 1, true],
+  ] as const) {
+    const writer = new MsgpackWriter("kept");
+    const [buffer, first] = placeOf(writer, 10);
+    assert.deepEqual([buffer.byteLength, first], [64 * KIB, 0]);
+    assert.deepEqual(placeOf(writer, 64 * KIB - 10 - left), [buffer, 10]);
+    const [next, at] = placeOf(writer, 100);
+    assert.equal(next !== buffer, isLast);
+    assert.equal(at, isLast ? 0 : 64 * KIB - left);
+  }
+});
+
+test("a kept buffer begins again when it is rewound, and is left to who needs it", () => {
+  const writer = new MsgpackWriter("kept");
+  const [buffer] = placeOf(writer, 10);
+  writer.rewind();
+  assert.deepEqual(placeOf(writer, 20), [buffer, 0]);
+  writer.leave();
+  const [next, at] = placeOf(writer, 10);
+  assert.ok(next !== buffer);
+  assert.deepEqual([next.byteLength, at], [64 * KIB, 0]);
+});
+
+test("a reused buffer begins again with each value, and one that became larger than 1 MiB is given back", () => {
+  const writer = new MsgpackWriter("reused");
+  const [buffer] = placeOf(writer, 64 * KIB);
+  assert.equal(buffer.byteLength, 64 * KIB, "filled to its last byte");
+  assert.deepEqual(placeOf(writer, 10), [buffer, 0]);
+  const [grown] = placeOf(writer, 512 * KIB);
+  assert.equal(grown.byteLength, 1024 * KIB, "twice what the value needs");
+  assert.deepEqual(placeOf(writer, 10), [grown, 0]);
+  const [large] = placeOf(writer, 1024 * KIB + 1);
+  assert.equal(large.byteLength, 2 * (1024 * KIB + 1));
+  const [small] = placeOf(writer, 10);
+  assert.equal(small.byteLength, 64 * KIB);
+});
+
+test("a kept buffer that a value outgrows goes on in one of twice that value, and the others stay as they are", () => {
+  const writer = new MsgpackWriter("kept");
+  writer.begin();
+  writer.text("first");
+  const first = writer.end();
+  const [grown, at] = placeOf(writer, 100_000);
+  assert.deepEqual([grown.byteLength, at], [200_000, 0]);
+  assert.deepEqual(Buffer.from(first), byMsgpackr("first"));
 });
 
 test("shared encodings stay as they are while later ones are made", () => {

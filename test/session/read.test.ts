@@ -2,8 +2,10 @@
 import { strict as assert } from "node:assert";
 import { test } from "node:test";
 import fc from "fast-check";
-import { readGraph, readNode } from "../../src/session/read.ts";
-import type { SessionNodeRecord } from "../../src/session/types.ts";
+import { DECODE_STEP_BYTES } from "../../src/limits.ts";
+import { NodeTable } from "../../src/session/node-table.ts";
+import { readGraph, readGraphInSteps, readNode } from "../../src/session/read.ts";
+import type { SessionNodeRecord, SessionReadScope } from "../../src/session/types.ts";
 import { normal, payloads } from "./payloads.ts";
 import { append, commitOf, message, node, SessionBench } from "./session-bench.ts";
 
@@ -85,6 +87,49 @@ test("what a read answers is mutable and aliases nothing", () => {
   first.nodes.push(node("x"));
   assert.deepStrictEqual(bench.graph(), { nodes: [message("a", "before")], leafNodeId: "a" });
   bench.commit(commitOf());
+});
+
+/** Nodes in a row, whose bodies have so many bytes. */
+function row(count: number, bodyBytes: number): SessionBench {
+  const rowOf = (texts: number): SessionBench => {
+    const bench = new SessionBench();
+    bench.maxCommitBytes = 4 * count * bodyBytes;
+    const nodes = Array.from({ length: count }, (_, n): SessionNodeRecord => {
+      const parent = n === 0 ? {} : { parentNodeId: `n${n - 1}` };
+      return { ...node(`n${n}`), ...parent, body: "x".repeat(texts) } as SessionNodeRecord;
+    });
+    bench.commit(append(nodes, `n${count - 1}`));
+    return bench;
+  };
+  const beside = (rowOf(bodyBytes - 100).state.nodes.entries[0]?.body.length ?? 0) - bodyBytes + 100;
+  return rowOf(bodyBytes - beside);
+}
+
+test("a read decodes so many bytes of nodes a step, and some for each node, whichever nodes it reads", () => {
+  const { state } = row(18, DECODE_STEP_BYTES / 8 - 512);
+  const scopes: SessionReadScope[] = [
+    { kind: "fullGraph" },
+    { kind: "activePath" },
+    { kind: "changesSince", headRevision: 0 },
+  ];
+  for (const scope of scopes) {
+    const steps = readGraphInSteps(state, scope);
+    // Eight nodes fill a step to its last byte; two are left for the third one.
+    for (let pauses = 0; pauses < 2; pauses++) assert.equal(steps.next().done, false, scope.kind);
+    const last = steps.next();
+    assert.ok(last.done, scope.kind);
+    assert.equal(last.value.graph.nodes.length, 18);
+  }
+});
+
+test("nodes stored before their revisions were are sent to a copy of nothing, and to no other", () => {
+  const bench = new SessionBench();
+  bench.commit(append([node("a"), node("b")]));
+  const old = new NodeTable();
+  for (const entry of bench.state.nodes.entries) old.add(entry, 0, entry.hiddenAt);
+  const sent = (headRevision: number): number =>
+    readGraph({ ...bench.state, nodes: old }, { kind: "changesSince", headRevision }).graph.nodes.length;
+  assert.deepEqual([sent(0), sent(1)], [2, 0]);
 });
 
 test("any event and any plugin body comes back unharmed, in plain objects", () => {
