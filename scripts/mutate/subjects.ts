@@ -16,9 +16,15 @@ const DAMAGE = [`${WAL}/damage-lengths.test.ts`, `${WAL}/damage.test.ts`, `${WAL
 const PLANS = ["plan-commit", "plan-graph", "plan-session"].map((name) => `${SESSION}/${name}.test.ts`);
 const APPLIED = [`${SESSION}/apply.test.ts`, `${SESSION}/read.test.ts`, `${SESSION}/ledger.test.ts`];
 const RECORDS = ["record", "record-writer", "record-route"].map((name) => `${SESSION}/${name}.test.ts`);
-const FOLDS = ["fold", "fold-hostile", "view", "damage", "hostile-files", "hostile-records"].map(
-  (name) => `${SNAPSHOT}/${name}.test.ts`,
-);
+const FOLDS = [
+  "fold-session",
+  "fold",
+  "fold-hostile",
+  "view",
+  "damage",
+  "hostile-files",
+  "hostile-records",
+].map((name) => `${SNAPSHOT}/${name}.test.ts`);
 const FORMAT = "test/format.test.ts";
 
 export const SUBJECTS: readonly Subject[] = [

@@ -76,6 +76,85 @@ test("the route of a record is what the whole record says", () => {
   );
 });
 
+/** Bytes that can be looked at by hand, and that a decoder finds nothing in. */
+function undecodable({ buffer, byteOffset, byteLength }: Uint8Array): Uint8Array {
+  return { buffer, byteOffset, byteLength } as unknown as Uint8Array;
+}
+
+const DIGEST = Buffer.alloc(32, 7);
+const REF = DIGEST.toString("hex") as BlobRef;
+const WIDTHS = [0, 1, 127, 128, 255, 256, 65_535, 65_536];
+
+test("commits and blobs are routed without being decoded, whatever the widths of what they say", () => {
+  assert.throws(() => routeRecord(undecodable(encodeRecord({ kind: "vacuum", sessionId: "s" }))));
+  for (const length of [0, 1, 31, 32, 255, 256, 512]) {
+    const id = "i".repeat(length);
+    for (const layout of [1, 2]) {
+      const bytes = pack([2, id, layout, ...Array.from({ length: 12 }, () => null)]);
+      assert.deepEqual(routeRecord(undecodable(bytes)), { kind: "commit", sessionId: id });
+    }
+  }
+  for (const [kind, blobKind] of BLOB_KINDS.entries()) {
+    for (const width of WIDTHS) {
+      for (const [size, at, dataBytes] of [
+        [width, 5, 5],
+        [5, width, 5],
+        [5, 5, width],
+        [2 ** 32 - 1, 2 ** 32 - 1, width],
+      ] as const) {
+        const route = routeRecord(undecodable(pack([1, DIGEST, kind, size, at, Buffer.alloc(dataBytes)])));
+        assert.deepEqual(route, { kind: "blob", ref: REF, blobKind, size, at, dataBytes });
+      }
+    }
+  }
+});
+
+test("what the front does not tell by hand is decoded: wider numbers, and what is no commit or blob at all", () => {
+  const wide = pack([1, DIGEST, 0, 2 ** 32, 2 ** 40, Buffer.alloc(3)]);
+  assert.deepEqual(routeRecord(wide), {
+    kind: "blob",
+    ref: REF,
+    blobKind: "manifest",
+    size: 2 ** 32,
+    at: 2 ** 40,
+    dataBytes: 3,
+  });
+  const nils = (count: number): null[] => Array.from({ length: count }, () => null);
+  const strange: readonly (readonly [unknown[], RegExp])[] = [
+    [[1, DIGEST, 4, 5, 5, DIGEST], /unknown blob kind 4/],
+    [[1, DIGEST, null, 5, 5, DIGEST], /unknown blob kind null/],
+    [[1, DIGEST, 0, 5, {}, DIGEST], /at is not an integer/],
+    [[1, DIGEST, 0, null, 5, DIGEST], /size is not an integer/],
+    [[1, "text", 0, 5, 5, DIGEST], /digest is not bytes/],
+    [[1, DIGEST, 0, 5, 5, "text"], /data is not bytes/],
+    [[1, DIGEST, 0, 5, 5, [5]], /data is not bytes/],
+    // Taken for a text of 32 bytes, it would be followed by a layout.
+    [[2, null, Buffer.alloc(30), 2, ...nils(11)], /unknown commit layout/],
+    [[1, "s", 2, ...nils(12)], /digest is not bytes/],
+    [[2, "s", 2, 1, null, null], /operation is not an array/],
+    [[9, "s", 2, ...nils(12)], /unknown record kind 9/],
+  ];
+  for (const [items, problem] of strange) assert.throws(() => routeRecord(pack(items)), problem);
+});
+
+test("a record that is cut at any byte of its front is refused by a plain Error", () => {
+  const blobBytes = pack([1, DIGEST, 0, 70_000, 300, Buffer.alloc(300)]);
+  const commitBytes = pack([2, "s".repeat(300), 2, ...Array.from({ length: 12 }, () => null)]);
+  // Array and tag, a text of 300 bytes behind its three, and the layout; what follows is not looked at.
+  for (const [bytes, front] of [
+    [blobBytes, blobBytes.length],
+    [commitBytes, 2 + 303 + 1],
+  ] as const) {
+    for (let length = 0; length < front; length++) {
+      assert.throws(
+        () => routeRecord(bytes.subarray(0, length)),
+        (error) => error instanceof Error && !("code" in error),
+        `${length} of ${bytes.length} bytes`,
+      );
+    }
+  }
+});
+
 test("a blob record that is cut short or goes on is refused as when it is decoded whole", () => {
   fc.assert(
     fc.property(blob, fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), (given, share) => {

@@ -1,0 +1,218 @@
+/**
+ * One session in a fold, page by page: which of its old pages are kept, which are dropped, and when none is read. That
+ * the folded state is right whatever the records is tested in fold.test.ts.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { BlobRef } from "../../src/ids.ts";
+import { MAX_REMOVALS_KEPT, PAGE_BYTES } from "../../src/limits.ts";
+import { LIVE } from "../../src/session/node-table.ts";
+import type { NodeFact, ReplaceStep, SessionRecord } from "../../src/session/record.ts";
+import { foldSession } from "../../src/snapshot/fold-session.ts";
+import { entryFromItem, pagedIn, receiptFromItem, type StoredHead } from "../../src/snapshot/head.ts";
+import {
+  countItems,
+  type Forest,
+  type PageRef,
+  type PageStore,
+  readItems,
+} from "../../src/snapshot/pages.ts";
+import { append, commitRecord, node } from "./fixture.ts";
+
+class Pages implements PageStore {
+  readonly #pages = new Map<BlobRef, Uint8Array>();
+  dropped: BlobRef[] = [];
+  reads = 0;
+
+  read(ref: BlobRef): Uint8Array {
+    this.reads++;
+    return this.#pages.get(ref) ?? assert.fail(`page ${ref} was written`);
+  }
+  write(bytes: Uint8Array, ref: BlobRef): void {
+    this.#pages.set(ref, bytes);
+  }
+  drop({ ref }: PageRef): void {
+    this.dropped.push(ref);
+  }
+}
+
+/** A session "s" that is folded again and again; its LSNs count from 1. */
+class Folded {
+  readonly store = new Pages();
+  head: StoredHead | undefined;
+  readonly #receiptsKept: number;
+  #lsn = 0;
+
+  constructor(receiptsKept = 10) {
+    this.#receiptsKept = receiptsKept;
+  }
+
+  /** Folds the records, those of the last fold with them if asked, and answers the head. */
+  fold(records: readonly SessionRecord[], { again = [] as readonly SessionRecord[] } = {}): StoredHead {
+    this.store.dropped = [];
+    this.store.reads = 0;
+    const first = this.#lsn - again.length + 1;
+    const placed = [...again, ...records].map((record, at) => ({
+      record,
+      lsn: first + at,
+      file: "f",
+      offset: at,
+    }));
+    this.#lsn += records.length;
+    const { store } = this;
+    this.head = foldSession(this.head, placed, { sessionId: "s", receiptsKept: this.#receiptsKept, store });
+    return this.head;
+  }
+
+  /** Ids of its nodes in order, with the revision of each, and "-" in front of those that are hidden. */
+  get nodes(): string[] {
+    return [...readItems(this.head?.nodes ?? [], this.store)]
+      .map(entryFromItem)
+      .map(({ id, revision, hiddenAt }) => `${hiddenAt === LIVE ? "" : "-"}${id}${revision}`);
+  }
+}
+
+const refsOf = (forest: Forest): BlobRef[] => forest.map(({ ref }) => ref);
+const BODY = "b".repeat(PAGE_BYTES);
+/** A node that fills a page of its own. Their bodies are all the same. */
+const wide = (id: string): NodeFact => node(id, undefined, BODY);
+const keep = (start: number, count: number): ReplaceStep => ({ kind: "keep", start, count });
+const fresh = (id: string): ReplaceStep => ({ kind: "node", node: wide(id) });
+const replace = (revision: number, ...steps: ReplaceStep[]): SessionRecord =>
+  ({ ...commitRecord("s", revision), graph: { kind: "replace", steps } }) as SessionRecord;
+const hide = (...nodeIds: string[]): SessionRecord => ({
+  kind: "tombstone",
+  sessionId: "s",
+  nodeIds,
+  picker: undefined,
+});
+const VACUUM: SessionRecord = { kind: "vacuum", sessionId: "s" };
+const DELETE: SessionRecord = { kind: "delete", sessionId: "s" };
+const META: SessionRecord = {
+  kind: "meta",
+  sessionId: "s",
+  meta: { sessionId: "s", sessionName: "n", createdAt: "then", model: "m" },
+};
+
+/** Behind a fold of a1, b1 and c1, one a page: what comes, how many pages stay, and the nodes then. */
+const CHANGES: readonly [string, readonly SessionRecord[], number, readonly string[]][] = [
+  ["drops the first node", [replace(2, keep(1, 2))], 0, ["b1", "c1"]],
+  ["drops a node in the middle", [replace(2, keep(0, 1), keep(2, 1))], 1, ["a1", "c1"]],
+  ["drops the last node", [replace(2, keep(0, 2))], 2, ["a1", "b1"]],
+  ["drops all nodes", [replace(2)], 0, []],
+  ["brings a node again as it was", [replace(2, keep(0, 1), fresh("b"), keep(2, 1))], 1, ["a1", "b2", "c2"]],
+  ["keeps all nodes", [replace(2, keep(0, 3))], 3, ["a1", "b1", "c1"]],
+  ["keeps all nodes and brings one more", [replace(2, keep(0, 3), fresh("d"))], 3, ["a1", "b1", "c1", "d2"]],
+  ["hides a node", [hide("b")], 1, ["a1", "-b1", "c1"]],
+  ["hides a node and takes it out", [hide("b"), VACUUM], 1, ["a1", "c1"]],
+  ["hides a node and brings it back", [hide("b"), replace(2, keep(0, 3))], 1, ["a1", "b2", "c2"]],
+];
+
+for (const [what, records, kept, nodes] of CHANGES) {
+  test(`of a session that ${what} the pages in front of that stay, and no other`, () => {
+    const session = new Folded();
+    const before = session.fold([commitRecord("s", 1, { graph: append(wide("a"), wide("b"), wide("c")) })]);
+    assert.equal(before.nodes.length, 3);
+    const after = session.fold(records);
+    assert.deepEqual(session.store.dropped, refsOf(before.nodes).slice(kept));
+    assert.deepEqual(refsOf(after.nodes).slice(0, kept), refsOf(before.nodes).slice(0, kept));
+    assert.deepEqual(session.nodes, nodes);
+  });
+}
+
+test("a page whose node was hidden before stays when another one behind it is hidden", () => {
+  const session = new Folded();
+  session.fold([commitRecord("s", 1, { graph: append(wide("a"), wide("b"), wide("c")) }), hide("a")]);
+  const before = session.head?.nodes ?? [];
+  session.fold([hide("c")]);
+  assert.deepEqual(session.store.dropped, refsOf(before).slice(2));
+  assert.deepEqual(session.nodes, ["-a1", "b1", "-c1"]);
+});
+
+test("records that only append, or name or delete the session, have none of its pages read", () => {
+  const session = new Folded();
+  session.fold([commitRecord("s", 1, { graph: append(wide("a"), wide("b")) })]);
+  for (const record of [commitRecord("s", 2, { graph: append(wide("c")) }), META, commitRecord("s", 3)]) {
+    session.fold([record]);
+    assert.deepEqual([session.store.reads, session.store.dropped], [0, []], record.kind);
+  }
+  assert.equal(session.head?.head?.nodeCount, 3);
+  session.fold([DELETE]);
+  assert.equal(session.store.reads, 0);
+});
+
+test("a deletion drops every page of the session, and of one that was never folded nothing", () => {
+  const session = new Folded();
+  const operation = { id: "o", digest: Buffer.alloc(32) };
+  const before = session.fold([
+    commitRecord("s", 1, { graph: append(wide("a"), wide("b")), operation }),
+    hide("a"),
+  ]);
+  assert.ok(before.nodes.length === 2 && before.receipts.length === 1 && before.removals.length === 1);
+  assert.equal(session.fold([DELETE]).deleted, true);
+  assert.deepEqual(session.store.dropped, refsOf(pagedIn(before)));
+  const never = new Folded();
+  assert.equal(never.fold([commitRecord("s", 1), DELETE]).deleted, true);
+  assert.deepEqual(never.store.dropped, []);
+});
+
+/** A commit whose receipt fills a page of its own. */
+const remembered = (revision: number): SessionRecord =>
+  commitRecord("s", revision, {
+    operation: { id: `o${revision}`, digest: Buffer.alloc(32) },
+    manifest: Buffer.alloc(PAGE_BYTES),
+  });
+
+test("a page of receipts goes when those behind it hold as many as are kept", () => {
+  const session = new Folded(2);
+  const operations = (): string[] =>
+    [...readItems(session.head?.receipts ?? [], session.store)].map(
+      (item) => receiptFromItem(item).operationId,
+    );
+  const [first, second] = [session.fold([remembered(1)]), session.fold([remembered(2)])];
+  assert.deepEqual(operations(), ["o1", "o2"]);
+  assert.deepEqual(session.store.dropped, []);
+  session.fold([remembered(3)]);
+  assert.deepEqual(operations(), ["o2", "o3"]);
+  assert.deepEqual(session.store.dropped, refsOf(first.receipts));
+  const third = session.fold([commitRecord("s", 4), META]);
+  assert.deepEqual(session.store.dropped, []);
+  session.fold([remembered(5), remembered(6), remembered(7)]);
+  assert.deepEqual(operations(), ["o6", "o7"]);
+  assert.deepEqual(session.store.dropped.slice(0, 2), refsOf(third.receipts));
+  assert.equal(second.receipts.length, 2);
+});
+
+test("a receipt is made once, however often its record is folded", () => {
+  const session = new Folded();
+  const records = [remembered(1), remembered(2)];
+  session.fold(records);
+  const { receipts } = session.fold([remembered(3)], { again: records });
+  assert.equal(countItems(receipts), 3);
+});
+
+test("a page of removals goes when those behind it are as many as are kept, and older copies are told of nothing", () => {
+  const session = new Folded();
+  // So long that as many as are kept fill one page to its last byte.
+  const idAt = (revision: number, n: number): string =>
+    `${revision}-${n}`.padEnd(PAGE_BYTES / MAX_REMOVALS_KEPT - 8, "x");
+  const removeMany = (revision: number): StoredHead => {
+    const ids = Array.from({ length: MAX_REMOVALS_KEPT }, (_, n) => idAt(revision, n));
+    return session.fold([
+      commitRecord("s", revision, { graph: append(...ids.map((id) => node(id))) }),
+      hide(...ids),
+      VACUUM,
+    ]);
+  };
+  const first = removeMany(1);
+  assert.deepEqual([first.removals.length, first.oldestCopy], [1, 0]);
+  const second = removeMany(2);
+  assert.deepEqual(
+    [second.removals.length, second.oldestCopy],
+    [1, 2],
+    "shown for the last time at revision 1",
+  );
+  assert.ok(session.store.dropped.includes(first.removals[0]?.ref as BlobRef));
+  const third = session.fold([commitRecord("s", 3, { graph: append(node("one more")) }), hide("one more")]);
+  assert.deepEqual([third.removals.length, third.oldestCopy], [2, 2]);
+});
