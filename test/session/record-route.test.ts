@@ -133,6 +133,7 @@ test("what the front does not tell by hand is decoded: wider numbers, and what i
     [[1, "s", 2, ...nils(12)], /digest is not bytes/],
     [[2, "s", 2, 1, null, null], /operation is not an array/],
     [[9, "s", 2, ...nils(12)], /unknown record kind 9/],
+    [[9, DIGEST, 0, 5, 5, DIGEST], /unknown record kind 9/],
   ];
   for (const [items, problem] of strange) assert.throws(() => routeRecord(pack(items)), problem);
 });
