@@ -172,6 +172,86 @@ test("what a change drops and what stays reachable are exactly the pages that we
   );
 });
 
+test("a replacement drops every index page, and of the pages of items those that it does not keep", () => {
+  const sizes = fc.array(fc.integer({ min: 1, max: PAGE_BYTES }), { minLength: 1, maxLength: 60 });
+  fc.assert(
+    fc.property(sizes, fc.nat(), (bytes, cut) => {
+      const store = new MemoryPages();
+      const all = bytes.map((one, index) => item(index, one));
+      let forest: Forest = [];
+      for (const one of all) forest = appendItems(forest, [one], size, store);
+      const before = [...pagesOf(forest, store)];
+      store.reset();
+      const unchanged = cut % (all.length + 1);
+      const replaced = replaceItems(
+        forest,
+        [...all.slice(0, unchanged), item(1000, 1)],
+        unchanged,
+        size,
+        store,
+      );
+      const dropped = new Set(store.dropped.map((page) => page.ref));
+      const reachable = new Set([...pagesOf(replaced, store)].map((page) => page.ref));
+      for (const { ref, level } of before)
+        assert.ok(level > 0 ? dropped.has(ref) : dropped.has(ref) !== reachable.has(ref), `level ${level}`);
+    }),
+    { numRuns: 40 },
+  );
+});
+
+test("nothing appended is no page", () => {
+  const store = new MemoryPages();
+  const forest = appendItems([], [item(0, 10)], size, store);
+  store.reset();
+  assert.deepEqual(appendItems(forest, [], size, store), forest);
+  assert.deepEqual(appendItems([], [], size, store), []);
+  assert.equal(store.writes, 0);
+});
+
+test("a page is full with the item that fills it to its last byte", () => {
+  const store = new MemoryPages();
+  const exact = [0, 1, 2].map((id) => item(id, PAGE_BYTES - 8));
+  assert.equal(appendItems([], exact, size, store).length, 3);
+});
+
+/** A page of exactly so many bytes, which has one item. */
+function pageOf(bytes: number, id: number, store: MemoryPages): PageRef {
+  const beside = (appendItems([], [item(id, bytes - 100)], size, store)[0]?.bytes ?? 0) - bytes + 100;
+  const [page] = appendItems([], [item(id, bytes - beside)], size, store);
+  assert.equal(page?.bytes, bytes);
+  return page;
+}
+
+test("a page is left alone from exactly half of its size on, and below it goes into the full one behind it", () => {
+  for (const [bytes, pages] of [
+    [PAGE_BYTES / 2, 2],
+    [PAGE_BYTES / 2 - 1, 1],
+  ] as const) {
+    const store = new MemoryPages();
+    const forest = appendItems([pageOf(bytes, 0, store)], [item(1, PAGE_BYTES / 2 + 100)], size, store);
+    assert.equal(forest.length, pages, `${bytes} bytes`);
+    assert.deepEqual(idsOf(forest, store), [0, 1]);
+  }
+});
+
+test("small pages become one as soon as there are enough of a tier, and a larger one takes those in front of it", () => {
+  const store = new MemoryPages();
+  let forest: Forest = [];
+  const lengths: number[] = [];
+  for (let id = 0; id < PAGE_MERGE_FAN_IN + 1; id++) {
+    forest = appendItems(forest, [item(id, 1000)], size, store);
+    lengths.push(forest.length);
+  }
+  assert.deepEqual(lengths, [1, 2, 3, 4, 5, 6, 7, 1, 2]);
+  // One of eight and one of one: the larger is in front, where it may stay.
+  forest = appendItems(forest, [item(9, 9000)], size, store);
+  assert.deepEqual(
+    forest.map((page) => page.items),
+    [8, 2],
+  );
+  assert.deepEqual(idsOf(forest, store), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+});
+
 test("100,000 nodes, one commit after another: the head stays below 4 KiB and an append touches few pages", () => {
   const store = new MemoryPages();
   let forest: Forest = [];
