@@ -1,21 +1,28 @@
 /**
  * The main thread's end of the way back from the log's thread. An event loop that sleeps takes tens of
  * microseconds to wake, half as long as a sync of a fast disk; so while very little is in flight the loop is
- * kept turning instead, and looks at a shared word on each turn. Other work of the host runs in those turns as
+ * kept turning instead, and looks at a shared word in each turn. Other work of the host runs between those turns as
  * ever. It deliberately knows nothing of what an answer says.
  *
  * 1. Every answer is delivered once, in the order it was posted, whether it was looked for or came as an event.
  * 2. The loop is kept turning only where a second core runs the log's thread, only while the newest sync of the
  *    log was short, and at most `POLL_MS` after the last look for work: a slow disk costs no CPU.
+ * 3. It sleeps as soon as an answer is later than it should be: a scheduler may have put the log's thread on the core
+ *    of this one, and then it runs only when this one sleeps.
  */
 import { availableParallelism } from "node:os";
 import { MessageChannel, type MessagePort, receiveMessageOnPort } from "node:worker_threads";
-import { POLL_MS } from "../limits.ts";
+import { POLL_MS, POLL_TURN_MS, TAKEN_MS } from "../limits.ts";
 import type { Answer } from "./drain.ts";
 import { Word, type Words } from "./words.ts";
 
 /** One core cannot look for an answer and work on it. */
 export const CAN_POLL = availableParallelism() > 1;
+
+/** Syncs, each as long as the newest, behind which an answer is late. */
+const LATE_SYNCS = 1.5;
+/** Looks at the word for one at the clock, which leaves garbage: some two microseconds. */
+const LOOKS_A_TIME = 300;
 
 export class AnswerPort {
   /** For the log's thread. */
@@ -25,7 +32,9 @@ export class AnswerPort {
   readonly #deliver: (answer: Answer) => void;
   #delivered = 0;
   #isPolling = false;
-  #pollUntil = 0;
+  /** When an answer is late, and when a frame that the log's thread has not even taken is. */
+  #lateAt = 0;
+  #untakenAt = 0;
 
   constructor(words: Words, deliver: (answer: Answer) => void) {
     const { port1, port2 } = new MessageChannel();
@@ -46,7 +55,9 @@ export class AnswerPort {
   poll(): void {
     const syncMs = Atomics.load(this.#words, Word.syncMicros) / 1000;
     if (!CAN_POLL || syncMs > POLL_MS / 2) return;
-    this.#pollUntil = performance.now() + POLL_MS;
+    const now = performance.now();
+    this.#untakenAt = now + TAKEN_MS;
+    this.#lateAt = now + Math.min(POLL_MS, LATE_SYNCS * syncMs + TAKEN_MS);
     if (this.#isPolling) return;
     this.#isPolling = true;
     setImmediate(this.#look);
@@ -63,20 +74,38 @@ export class AnswerPort {
   }
 
   close(): void {
-    this.#pollUntil = 0;
+    this.#lateAt = 0;
+    this.#untakenAt = 0;
     this.#port.close();
   }
 
   readonly #look = (): void => {
-    const before = this.#delivered;
-    if (Atomics.load(this.#words, Word.answers) !== before) this.drain();
-    const goOn = this.#delivered === before && performance.now() < this.#pollUntil;
-    if (goOn) setImmediate(this.#look);
-    else this.#isPolling = false;
+    const found = this.#lookForTurn();
+    if (found === "nothing") {
+      setImmediate(this.#look);
+      return;
+    }
+    // First: what is delivered may ask to poll for the next.
+    this.#isPolling = false;
+    if (found === "answer") this.drain();
   };
 
+  /** Looks for an answer for as long as a turn may take. */
+  #lookForTurn(): "answer" | "late" | "nothing" {
+    const words = this.#words;
+    const turnEnd = performance.now() + POLL_TURN_MS;
+    for (;;) {
+      for (let look = 0; look < LOOKS_A_TIME; look++)
+        if (Atomics.load(words, Word.answers) !== this.#delivered) return "answer";
+      const now = performance.now();
+      const isTaken = Atomics.load(words, Word.tail) === Atomics.load(words, Word.head);
+      if (now > (isTaken ? this.#lateAt : this.#untakenAt)) return "late";
+      if (now > turnEnd) return "nothing";
+    }
+  }
+
   #take(answer: Answer): void {
-    // Counted first: what is delivered may ask to poll for the next.
+    // Counted first: what is delivered may look for the next.
     this.#delivered = (this.#delivered + 1) | 0;
     this.#deliver(answer);
   }

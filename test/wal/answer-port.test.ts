@@ -1,6 +1,7 @@
 /** Answers of the log's thread: each once, in order, looked for or delivered as an event. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
+import { POLL_MS, TAKEN_MS } from "../../src/limits.ts";
 import { AnswerPort, CAN_POLL } from "../../src/wal/answer-port.ts";
 import type { Answer } from "../../src/wal/drain.ts";
 import { WORD_COUNT, Word } from "../../src/wal/words.ts";
@@ -80,4 +81,56 @@ test("nobody looks for an answer while syncs are slow", (t) => {
   Atomics.store(words, Word.syncMicros, 100);
   made.poll();
   assert.equal(looks.mock.callCount(), CAN_POLL ? 1 : 0);
+});
+
+/** Milliseconds that the loop is kept turning for an answer that never comes, by a clock that each look moves on. */
+function turningMs(t: TestContext, made: AnswerPort): number {
+  const waiting: (() => void)[] = [];
+  t.mock.method(globalThis, "setImmediate", (look: () => void) => waiting.push(look));
+  let now = 0;
+  t.mock.method(performance, "now", () => {
+    now += 0.001;
+    return now;
+  });
+  made.poll();
+  for (let look = waiting.shift(); look !== undefined; look = waiting.shift()) look();
+  t.mock.reset();
+  return now;
+}
+
+test("the loop sleeps when the log's thread has not taken a frame in time", { skip: !CAN_POLL }, (t) => {
+  const { port: made, words } = port();
+  t.after(() => made.close());
+  Atomics.store(words, Word.syncMicros, 200);
+  Atomics.store(words, Word.head, 64);
+  const untaken = turningMs(t, made);
+  assert.ok(untaken > TAKEN_MS && untaken < TAKEN_MS + 0.01, `${untaken} ms`);
+});
+
+test("the loop sleeps when an answer takes longer than the newest sync lets expect", {
+  skip: !CAN_POLL,
+}, (t) => {
+  const { port: made, words } = port();
+  t.after(() => made.close());
+  Atomics.store(words, Word.syncMicros, 100);
+  const taken = turningMs(t, made);
+  assert.ok(taken > 0.1 + TAKEN_MS && taken < 0.2 + TAKEN_MS, `${taken} ms`);
+  Atomics.store(words, Word.syncMicros, 250);
+  const slow = turningMs(t, made);
+  assert.ok(slow > taken && slow < POLL_MS, `${slow} ms`);
+});
+
+test("a frame that is handed over while an answer is delivered is looked for as well", {
+  skip: !CAN_POLL,
+}, (t) => {
+  const { port: made, delivered, post, onDelivered } = port();
+  t.after(() => made.close());
+  const waiting: (() => void)[] = [];
+  t.mock.method(globalThis, "setImmediate", (look: () => void) => waiting.push(look));
+  onDelivered(() => made.poll());
+  made.poll();
+  post(1);
+  waiting.shift()?.();
+  assert.deepEqual(delivered, [1]);
+  assert.equal(waiting.length, 1);
 });
