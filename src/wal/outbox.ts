@@ -22,7 +22,7 @@ const HAND_OVER_BYTES = 256 * KIB;
  * Frames below which a turn does not hand over on the way: so many, and such a part of all that are in flight. A sync is
  * to be worth its two wake-ups, and those who wait behind a thousand others lose nothing by larger batches.
  */
-const MIN_HAND_OVER_FRAMES = 32;
+const MIN_HAND_OVER_FRAMES = 16;
 const HAND_OVER_PART = 8;
 
 /** What waits for room in the ring. */

@@ -13,12 +13,6 @@ import type { Retirement } from "./supply.ts";
 import { type LogThreadData, type SupplyThreadData, startThread } from "./thread-data.ts";
 import { Closing, Word, type Words, wake, wakeLog } from "./words.ts";
 
-/**
- * Syncs that a turn may take before it hands over what it has. With more, the log's thread would sleep while
- * this one encodes; with fewer, batches get small for nothing.
- */
-const PATIENCE_SYNCS = 2;
-
 export class ThreadHost implements LogHost {
   readonly #words: Words;
   readonly #log: Worker;
@@ -62,7 +56,7 @@ export class ThreadHost implements LogHost {
   }
 
   get patienceMs(): number | undefined {
-    return (PATIENCE_SYNCS * Atomics.load(this.#words, Word.syncMicros)) / 1000 || undefined;
+    return Atomics.load(this.#words, Word.syncMicros) / 1000 || undefined;
   }
 
   expectAnswer(): void {
