@@ -39,15 +39,17 @@ export const RING_BYTES = 8 * MIB;
 export const SLOW_SYNC_MS = 500;
 /** Milliseconds between two events that tell of slow syncs, so that a sick disk does not flood the host. */
 export const SLOW_SYNC_EVENT_MS = 5_000;
-/** Frames in flight up to which a commit counts as lone: its latency matters more than a core's time. */
-export const LONE_FRAMES = 4;
-/** Milliseconds that the event loop is kept turning for the answer to a lone commit, at most. */
+/** Frames in flight that count as few: their latency matters more than a core's time. */
+export const FEW_FRAMES = 16;
+/** Milliseconds that the event loop is kept turning for the answer to a few commits, at most. */
 export const POLL_MS = 0.5;
 /** Milliseconds of them that one turn takes: so long other work of the host may wait. */
 export const POLL_TURN_MS = 0.03;
-/** Milliseconds in which the log's thread has taken a lone commit, unless it waits for the very core that is kept busy. */
+/** Looks at a shared word for one at the clock, whose answer is garbage to be collected: some two microseconds. */
+export const LOOKS_A_TIME = 300;
+/** Milliseconds in which the log's thread has taken a few commits, unless it waits for the very core that is kept busy. */
 export const TAKEN_MS = 0.08;
-/** Milliseconds that the log's thread looks for the next lone commit before it sleeps. */
+/** Milliseconds that the log's thread looks for the next commit after a few before it sleeps. */
 export const LOOK_FOR_WORK_MS = 0.1;
 /** Zero-filled segments kept ready. */
 export const SPARE_SEGMENTS = 2;

@@ -12,7 +12,7 @@
  */
 import { availableParallelism } from "node:os";
 import { MessageChannel, type MessagePort, receiveMessageOnPort } from "node:worker_threads";
-import { POLL_MS, POLL_TURN_MS, TAKEN_MS } from "../limits.ts";
+import { LOOKS_A_TIME, POLL_MS, POLL_TURN_MS, TAKEN_MS } from "../limits.ts";
 import type { Answer } from "./drain.ts";
 import { Word, type Words } from "./words.ts";
 
@@ -21,8 +21,6 @@ export const CAN_POLL = availableParallelism() > 1;
 
 /** Syncs, each as long as the newest, behind which an answer is late. */
 const LATE_SYNCS = 1.5;
-/** Looks at the word for one at the clock, which leaves garbage: some two microseconds. */
-const LOOKS_A_TIME = 300;
 
 export class AnswerPort {
   /** For the log's thread. */

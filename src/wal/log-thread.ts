@@ -4,7 +4,7 @@
  */
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { assert, defined } from "../assert.ts";
-import { LONE_FRAMES, LOOK_FOR_WORK_MS } from "../limits.ts";
+import { FEW_FRAMES, LOOK_FOR_WORK_MS, LOOKS_A_TIME } from "../limits.ts";
 import { createDiskVfs } from "../vfs/disk.ts";
 import { CAN_POLL } from "./answer-port.ts";
 import { Drain } from "./drain.ts";
@@ -37,7 +37,7 @@ function run(data: LogThreadData, port: MessagePort): void {
   for (;;) {
     let result = drain.step();
     if (result === "worked") {
-      if (CAN_POLL && drain.lastFrames <= LONE_FRAMES) lookForWork(words);
+      if (CAN_POLL && drain.lastFrames <= FEW_FRAMES) lookForWork(words);
       continue;
     }
     const generation = Atomics.load(words, Word.logWake);
@@ -51,13 +51,15 @@ function run(data: LogThreadData, port: MessagePort): void {
 }
 
 /**
- * Who waits for one commit before sending the next sends it within microseconds, and a thread that sleeps takes
+ * Who waits for a commit before sending the next sends it within microseconds, and a thread that sleeps takes
  * as long as a sync to wake. Bounded, so an idle log costs nothing.
  */
 function lookForWork(words: Words): void {
   const until = performance.now() + LOOK_FOR_WORK_MS;
   const taken = Atomics.load(words, Word.tail);
-  while (Atomics.load(words, Word.head) === taken && performance.now() < until);
+  do {
+    for (let look = 0; look < LOOKS_A_TIME; look++) if (Atomics.load(words, Word.head) !== taken) return;
+  } while (performance.now() < until);
 }
 
 /** The main thread sends the image before it puts the command, so it is there. */

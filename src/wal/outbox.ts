@@ -5,12 +5,12 @@
  * 1. Whatever does not fit the ring queues here; nothing overtakes what queues.
  * 2. What is put is handed over at the end of the turn: the answers of one batch let many callers go on, and
  *    what they append belongs into one batch again. A turn that appends a lot, or for longer than the log's
- *    thread takes to sync, hands over on the way. One caller alone does not wait for the turn's end.
+ *    thread takes to sync, hands over on the way. A few callers alone do not wait for the turn's end.
  * 3. The image of an external frame is sent before its command is put, so that the log's thread never has to
  *    wait for it.
  */
 import type { Lsn } from "../ids.ts";
-import { KIB, LONE_FRAMES } from "../limits.ts";
+import { FEW_FRAMES, KIB } from "../limits.ts";
 import { FrameType, frameBytes, imageOf, putFrame } from "./frame.ts";
 import type { LogHost } from "./host.ts";
 import { type Ring, Tag } from "./ring.ts";
@@ -126,7 +126,7 @@ export class Outbox {
       this.#handOver();
     };
     // Behind everybody who was let go on together with this caller, and before the rest of the turn.
-    if (this.#isLone) queueMicrotask(handOver);
+    if (this.#hasFew) queueMicrotask(handOver);
     else this.#host().atEndOfTurn(handOver);
   }
 
@@ -139,8 +139,8 @@ export class Outbox {
     return performance.now() - this.#begun > patienceMs;
   }
 
-  get #isLone(): boolean {
-    return this.#flight.frames <= LONE_FRAMES && this.#flight.lastFrames <= LONE_FRAMES;
+  get #hasFew(): boolean {
+    return this.#flight.frames <= FEW_FRAMES && this.#flight.lastFrames <= FEW_FRAMES;
   }
 
   #handOver(): void {
@@ -150,6 +150,6 @@ export class Outbox {
     const host = this.#host();
     if (this.#flight.isBusy) host.keepAlive(true);
     host.wake();
-    if (this.#isLone) host.expectAnswer();
+    if (this.#hasFew) host.expectAnswer();
   }
 }
