@@ -143,9 +143,10 @@ test("a replacement reads no page of items", () => {
   const items = Array.from({ length: 30 }, (_, index) => item(index, PAGE_BYTES));
   const forest = appendItems([], items, size, store);
   store.reset();
-  replaceItems(forest, items.slice(0, 29), 29, size, store);
+  const kept = replaceItems(forest, items.slice(0, 29), 29, size, store);
   assert.ok(store.reads <= 2 * forest.length, `${store.reads} pages were read for their references`);
   assert.ok(store.writtenBytes < 16 * 1024, `${store.writtenBytes} bytes were written`);
+  checkShape(kept);
 });
 
 test("what a change drops and what stays reachable are exactly the pages that were there", () => {
@@ -310,6 +311,7 @@ test("index pages are grouped as soon as there are enough of them, level by leve
     forest.map((page) => page.level),
     [2, 0, 0, 0],
   );
+  assert.equal([...pagesOf(forest, store)].length, 1 + PAGE_FAN_OUT + PAGE_FAN_OUT ** 2 + 3);
 });
 
 test("an item larger than a page has a page of its own", () => {
