@@ -258,6 +258,17 @@ test("small pages become one as soon as there are enough of a tier, and a larger
   assert.deepEqual(idsOf(forest, store), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
 });
 
+test("all small pages in front of a full one go into it at once", () => {
+  const store = new MemoryPages();
+  let forest: Forest = [];
+  for (let id = 0; id < 3; id++) forest = appendItems(forest, [item(id, 1000)], size, store);
+  assert.equal(forest.length, 3);
+  store.reset();
+  forest = appendItems(forest, [item(3, PAGE_BYTES / 2 + 100)], size, store);
+  assert.deepEqual([forest.length, store.writes, store.dropped.length], [1, 2, 4]);
+  assert.deepEqual(idsOf(forest, store), [0, 1, 2, 3]);
+});
+
 test("100,000 nodes, one commit after another: the head stays below 4 KiB and an append touches few pages", () => {
   const store = new MemoryPages();
   let forest: Forest = [];
