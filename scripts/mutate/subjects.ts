@@ -71,7 +71,7 @@ export const SUBJECTS: readonly Subject[] = [
     tests: [`${SNAPSHOT}/fold.test.ts`, ...FOLDS, `${SNAPSHOT}/heads-file.test.ts`],
   },
   { file: "src/snapshot/pages.ts", tests: [`${SNAPSHOT}/pages.test.ts`, `${SNAPSHOT}/view.test.ts`] },
-  { file: "src/checksum.ts", tests: [`${WAL}/frame.test.ts`, "test/actors/source.test.ts", FORMAT] },
+  { file: "src/checksum.ts", tests: ["test/checksum.test.ts", `${WAL}/frame.test.ts`, FORMAT] },
   {
     file: "src/msgpack-writer.ts",
     tests: ["test/msgpack-writer.test.ts", `${SESSION}/record-writer.test.ts`],

@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { pack, unpack } from "../../src/codec.ts";
 import { isStoreError } from "../../src/errors.ts";
 import { MAX_SMALL_PACKS, PAGE_BYTES } from "../../src/limits.ts";
+import type { HeadState } from "../../src/session/state.ts";
 import { mark } from "../../src/snapshot/collect.ts";
 import { fold } from "../../src/snapshot/fold.ts";
 import {
@@ -16,6 +17,8 @@ import {
   nodeItemSize,
   receiptItem,
   receiptItemSize,
+  removalItem,
+  removalItemSize,
 } from "../../src/snapshot/head.ts";
 import { looseBlocks } from "../../src/snapshot/loose-blocks.ts";
 import { headsPath, packPath } from "../../src/snapshot/manifest.ts";
@@ -190,6 +193,26 @@ test("a stored head whose picker says `as before` has the picker of a new sessio
   assert.deepEqual(picker, { firstUserMessage: "", userMessageCount: 0 });
 });
 
+test("a head stored before removals were tells a copy of its own revision, and of older ones, nothing", () => {
+  const oldestCopy = (head: HeadState | undefined): number => {
+    const wire = unpack(encodeHead(storedHead("a", 1, { head }))) as unknown[];
+    const old = decodeHead("a", pack(wire.with(0, 1).slice(0, -2)));
+    assert.deepEqual(old.removals, []);
+    return old.oldestCopy;
+  };
+  const head: HeadState = {
+    revision: 7,
+    config: { providerId: "p", configuredModel: "m", contextWindow: 8, executionMode: "standard" },
+    leafNodeId: undefined,
+    checkpointRef: value("any").ref,
+    manifest: undefined,
+    refs: { toolState: undefined, pluginSnapshot: undefined, executionState: undefined },
+    nodeCount: 0,
+  };
+  assert.equal(oldestCopy(head), 8);
+  assert.equal(oldestCopy(undefined), 0, "nothing of it was ever shown");
+});
+
 test("new heads are merged with older files of up to twice as many, and a merge of all leaves no file open", async () => {
   for (const [older, files] of [
     [2, 1],
@@ -222,10 +245,12 @@ test("the size of an item, by which pages are filled, is close to its bytes", ()
   };
   const root = nodeItem({ ...entry, parent: undefined }, false);
   const child = nodeItem(entry, false);
+  const removal = removalItem({ id: "r".repeat(200), from: 1000, to: 2000 });
   for (const [item, size] of [
     [root, nodeItemSize(root)],
     [child, nodeItemSize(child)],
     [receiptItem(receipt), receiptItemSize(receiptItem(receipt))],
+    [removal, removalItemSize(removal)],
   ] as const) {
     const { length } = pack(item);
     assert.ok(Math.abs(size - length) <= 10, `${size} is said of ${length}`);
