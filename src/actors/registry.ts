@@ -1,8 +1,8 @@
 /**
- * The sessions in memory: starts a session's actor on its first request, and passivates actors that were
- * idle or that the memory budget needs back. A passivated session loses nothing: its state is read again
- * from the snapshot and the tail. Before any is passivated to make room, large ones shed the bodies of their
- * nodes: were sessions in use to leave, each commit would read one back, and that is five hundred times as slow.
+ * The sessions in memory: makes a session's cell on its first request and its actor on the first that is told as an
+ * event, and passivates those that were idle or that the memory budget needs back. A passivated session loses nothing:
+ * its state is read again from the snapshot and the tail. Before any is passivated to make room, large ones shed the
+ * bodies of their nodes: were sessions in use to leave, each commit would read one back.
  *
  * 1. A session with an answer outstanding, or at work, is never passivated; the budget is looked at again when it
  *    is answered. Of two cells of one session each would decide without the other.
@@ -27,9 +27,13 @@ import { type CommitEvent, SessionCell, type SessionRef, sessionLogic } from "./
 import type { SessionServices } from "./session-services.ts";
 
 interface Resident {
-  readonly actor: SessionRef;
   readonly cell: SessionCell;
+  /** Absent until somebody sends an event: a session that only takes commits needs none, and an actor is most of it. */
+  actor: SessionRef | undefined;
 }
+
+/** Bytes of a session's actor, as measured. */
+const ACTOR_BYTES = 3_600;
 
 /** Sessions that must stay, at which one attempt to make room stops looking. */
 const MAX_KEPT = 16;
@@ -115,10 +119,12 @@ export class SessionRegistry {
 
   /** The session's actor, started if need be. */
   get(sessionId: string): SessionRef {
-    return this.#use(sessionId).actor;
+    const resident = this.#use(sessionId);
+    resident.actor ??= this.#startActor(resident.cell);
+    return resident.actor;
   }
 
-  /** Gives a commit to the session, started if need be. */
+  /** Gives a commit to the session. */
   commit(sessionId: string, event: CommitEvent): void {
     this.#use(sessionId).cell.receive(event);
   }
@@ -149,22 +155,28 @@ export class SessionRegistry {
     let stopped = 0;
     for (const [sessionId, { actor, cell }] of this.#residents) {
       this.#forget(sessionId, cell);
-      actor.stop();
+      actor?.stop();
       if (++stopped % SESSIONS_LEAVING_PER_TURN === 0) await nextTurn(this.#clock, "registry");
     }
   }
 
   #start(sessionId: string): Resident {
     const cell = new SessionCell(sessionId, this.#services);
-    const actor = createActor(sessionLogic, { input: { cell } });
-    // Without an observer xstate rethrows in a timer; transitions answer their own errors and never throw.
-    actor.subscribe({ error: () => undefined });
-    actor.start();
-    const resident = { actor, cell };
+    const resident = { cell, actor: undefined };
     this.#residents.set(sessionId, resident);
     this.#account(cell);
     this.#timer ??= this.#clock.setTimeout(() => this.#idleRound(), SESSION_IDLE_MS);
     return resident;
+  }
+
+  #startActor(cell: SessionCell): SessionRef {
+    const actor = createActor(sessionLogic, { input: { cell } });
+    // Without an observer xstate rethrows in a timer; transitions answer their own errors and never throw.
+    actor.subscribe({ error: () => undefined });
+    actor.start();
+    // Accounted for with the event that it is started for.
+    cell.actorBytes = ACTOR_BYTES;
+    return actor;
   }
 
   #account(cell: SessionCell): void {
@@ -237,7 +249,7 @@ export class SessionRegistry {
         this.#residents.set(sessionId, resident);
         continue;
       }
-      actor.stop();
+      actor?.stop();
       this.#departed.add(cell, cell.accountedBytes);
       this.#forget(sessionId, cell);
       sessions++;

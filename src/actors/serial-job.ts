@@ -53,6 +53,8 @@ export class SerialJob<Reason extends string, Value> {
 
   /** Runs once more unless a run is going on; nobody waits for it. */
   request(reason: Reason): void {
+    // The machine would do nothing with it, and while a snapshot runs every commit comes by here.
+    if (this.isRunning) return;
     this.#actor().send({ type: "request", request: { reason } });
   }
 

@@ -17,7 +17,7 @@
 import { crc32 } from "../checksum.ts";
 import { pack, unpack } from "../codec.ts";
 import { isStoreError, type StoreError, storeError } from "../errors.ts";
-import { MAINTENANCE_SLICE_BYTES } from "../limits.ts";
+import { KIB, MAINTENANCE_SLICE_BYTES } from "../limits.ts";
 import { asArray, asNumber } from "../session/record.ts";
 import { closeQuietly } from "../vfs/close-quietly.ts";
 import type { Vfs, VfsFile } from "../vfs/vfs.ts";
@@ -36,6 +36,8 @@ export const FILE_TRAILER_BYTES = 64;
 export const BLOCK_PREFIX_BYTES = 8;
 const FILE_VERSION = 1;
 const MAGIC = { heads: Buffer.from("VRVHEAD\x1a", "latin1"), pack: Buffer.from("VRVPACK\x1a", "latin1") };
+/** Bytes of a block and its prefix that `glance` has a buffer for: those of an index and of heads are of 4 KiB. */
+const GLANCE_BYTES = 8 * KIB;
 const TRAILER_MAGIC = Buffer.from("VRVTAIL\x1a", "latin1");
 
 /** Identity that header and manifest must agree on. */
@@ -183,12 +185,21 @@ export class BlockFileReader<Footer> {
   }
 
   /** Payload of a block, verified. A fresh buffer. */
-  block({ offset, length }: BlockPlace, sessionId?: string): Buffer {
+  block(place: BlockPlace, sessionId?: string): Buffer {
+    return this.#verified(place, sessionId, allocate);
+  }
+
+  /** As `block`, but valid until the next glance at any file: for what is understood at once, and not kept. */
+  glance(place: BlockPlace, sessionId?: string): Buffer {
+    return this.#verified(place, sessionId, glanceBuffer);
+  }
+
+  #verified({ offset, length }: BlockPlace, sessionId: string | undefined, buffer: GetBuffer): Buffer {
     const end = offset + BLOCK_PREFIX_BYTES + length;
     if (offset < FILE_HEADER_BYTES || length < 0 || end > this.size - FILE_TRAILER_BYTES) {
       throw corruptFile(this.path, offset, "a block lies outside the file", sessionId);
     }
-    const bytes = this.#read(offset, BLOCK_PREFIX_BYTES + length);
+    const bytes = this.#read(offset, BLOCK_PREFIX_BYTES + length, buffer);
     if (bytes.readUInt32LE(0) !== length)
       throw corruptFile(this.path, offset, "a block has another length", sessionId);
     const payload = bytes.subarray(BLOCK_PREFIX_BYTES);
@@ -211,16 +222,22 @@ export class BlockFileReader<Footer> {
     closeQuietly(this.#file);
   }
 
-  #read(offset: number, length: number): Buffer {
+  #read(offset: number, length: number, buffer: GetBuffer = allocate): Buffer {
     if (offset < 0 || offset + length > this.size)
       throw corruptFile(this.path, Math.max(0, offset), "it is cut short");
-    const bytes = Buffer.allocUnsafeSlow(length);
+    const bytes = buffer(length);
     const read = this.#file.read(bytes, offset);
     if (read !== length)
       throw corruptFile(this.path, offset, `${length} bytes were expected, ${read} are there`);
     return bytes;
   }
 }
+
+type GetBuffer = (length: number) => Buffer;
+const allocate: GetBuffer = (length) => Buffer.allocUnsafeSlow(length);
+const GLANCED = allocate(GLANCE_BYTES);
+const glanceBuffer: GetBuffer = (length) =>
+  length > GLANCE_BYTES ? allocate(length) : GLANCED.subarray(0, length);
 
 function encodeHeader({ kind, storeId, number }: FileIdentity): Uint8Array {
   const bytes = Buffer.alloc(FILE_HEADER_BYTES);

@@ -147,21 +147,15 @@ export class HeadsFileReader {
     return bytes === undefined ? undefined : this.decode(sessionId, bytes);
   }
 
+  /** Valid until any file of heads or values is read again. */
   getBytes(sessionId: string): Uint8Array | undefined {
     const key = Buffer.from(sessionId);
     const { filter, firstIds, places } = this.#file.footer;
     if (!filter.mayHave(key)) return undefined;
     const place = places.at(lastNotAbove(firstIds.length, (i) => firstIds.compare(i, key)));
     if (place === undefined) return undefined;
-    return this.#understand(
-      place,
-      (block) => {
-        for (let i = 0; i < block.length; i += 3)
-          if (block[i] === sessionId) return asBytes(block[i + 2], "head");
-        return undefined;
-      },
-      sessionId,
-    );
+    const payload = this.#file.glance(place, sessionId);
+    return this.#understood(place, payload, (block) => headIn(block, sessionId), sessionId);
   }
 
   decode(sessionId: string, bytes: Uint8Array): StoredHead {
@@ -220,11 +214,24 @@ export class HeadsFileReader {
   }
 
   /** What `read` makes of the items of a verified block. */
-  #understand<Value>(place: BlockPlace, read: (block: unknown[]) => Value, sessionId?: string): Value {
-    const payload = this.#file.block(place, sessionId);
+  #understand<Value>(place: BlockPlace, read: (block: unknown[]) => Value): Value {
+    return this.#understood(place, this.#file.block(place), read);
+  }
+
+  #understood<Value>(
+    place: BlockPlace,
+    payload: Buffer,
+    read: (block: unknown[]) => Value,
+    sessionId?: string,
+  ): Value {
     const decode = (): Value => read(asArray(this.#file.decode(place.offset, payload), "block"));
     return understand(this.path, place.offset, decode, sessionId);
   }
+}
+
+function headIn(block: unknown[], sessionId: string): Uint8Array | undefined {
+  for (let i = 0; i < block.length; i += 3) if (block[i] === sessionId) return asBytes(block[i + 2], "head");
+  return undefined;
 }
 
 function valueOrError<Value>(read: () => Value): Value | StoreError {

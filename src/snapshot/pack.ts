@@ -157,7 +157,7 @@ export class PackReader {
     if (!this.#file.footer.filter.mayHave(digest)) return undefined;
     const block = this.#blockOf(digest);
     if (block < 0) return undefined;
-    const bytes = this.#indexBlock(block);
+    const bytes = this.#file.glance(this.#placeOf(block));
     let low = 0;
     let high = bytes.length / ENTRY_BYTES - 1;
     while (low <= high) {
@@ -191,7 +191,7 @@ export class PackReader {
   /** Every entry, in the order of digests. */
   *entries(): Generator<PackEntry> {
     for (let block = 0; block < this.#file.footer.places.length; block++) {
-      const bytes = this.#indexBlock(block);
+      const bytes = this.#file.block(this.#placeOf(block));
       for (let at = 0; at < bytes.length; at += ENTRY_BYTES) {
         yield this.#entry(bytes.subarray(at, at + ENTRY_BYTES), block * ENTRIES_PER_BLOCK + at / ENTRY_BYTES);
       }
@@ -216,10 +216,10 @@ export class PackReader {
     return high;
   }
 
-  #indexBlock(block: number): Buffer {
+  #placeOf(block: number): BlockPlace {
     const place = this.#file.footer.places[block];
     assert(place !== undefined, "an index block is looked for among those there are");
-    return this.#file.block(place);
+    return place;
   }
 
   #entry(bytes: Buffer, index: number): PackEntry {

@@ -37,6 +37,10 @@ export class SnapshotView {
   readonly root: string;
   readonly #heads: readonly Slot<HeadsFileReader>[];
   readonly #packs: readonly Slot<PackReader>[];
+  readonly #newestHeads: readonly Slot<HeadsFileReader>[];
+  /** Heads files that can be read, newest first; and packs. */
+  readonly headsFiles: readonly HeadsFileReader[];
+  readonly packs: readonly PackReader[];
   #users = 1;
 
   /** Use `open`. */
@@ -50,6 +54,9 @@ export class SnapshotView {
     this.manifest = manifest;
     this.#heads = heads;
     this.#packs = packs;
+    this.#newestHeads = heads.toReversed();
+    this.headsFiles = readersOf(heads);
+    this.packs = readersOf(packs);
   }
 
   /**
@@ -101,18 +108,6 @@ export class SnapshotView {
     for (const shared of [...readable(this.#heads), ...readable(this.#packs)]) unshare(shared);
   }
 
-  /** Heads files that can be read, newest first. */
-  get headsFiles(): HeadsFileReader[] {
-    return readable(this.#heads)
-      .map(({ reader }) => reader)
-      .reverse();
-  }
-  /** Packs that can be read, newest first. */
-  get packs(): PackReader[] {
-    return readable(this.#packs)
-      .map(({ reader }) => reader)
-      .reverse();
-  }
   /** Files of the manifest that are damaged or missing. */
   get unreadable(): UnreadableFile[] {
     return [...this.#heads, ...this.#packs].filter(isUnreadable);
@@ -125,7 +120,7 @@ export class SnapshotView {
   }
 
   head(sessionId: string): StoredHead | undefined {
-    for (const slot of this.#heads.toReversed()) {
+    for (const slot of this.#newestHeads) {
       if (isUnreadable(slot)) throw ofSession(slot.damage, sessionId);
       const head = slot.reader.get(sessionId);
       if (head !== undefined) return head;
@@ -263,6 +258,13 @@ export class SnapshotView {
     }
     return { damage: damage ?? this.#packs.find(isUnreadable)?.damage };
   }
+}
+
+/** Newest first. */
+function readersOf<Reader extends HeadsFileReader | PackReader>(slots: readonly Slot<Reader>[]): Reader[] {
+  return readable(slots)
+    .map(({ reader }) => reader)
+    .reverse();
 }
 
 /** The damage as it is told to a session that it meets. */

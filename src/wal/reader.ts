@@ -32,6 +32,8 @@ interface OpenFile {
 
 export class LogReader {
   readonly #place: LogPlace;
+  /** What the first read of a frame fills; the next frame's fills it again. Made with the first. */
+  #first: Image | undefined;
   /** By number of the segment; least recently used first. */
   readonly #open = new Map<number, OpenFile>();
 
@@ -39,17 +41,20 @@ export class LogReader {
     this.#place = place;
   }
 
-  /** Payload of the DATA frame at that position. */
+  /** Payload of the DATA frame at that position: the caller's own. */
   read(segment: number, offset: number): Uint8Array {
     const { file, seed } = this.#file(segment);
-    const image = readAround(file, offset);
-    const frame = image === undefined ? undefined : readFrameHead(image, 0, image.bytes.length, seed);
-    if (image === undefined || frame === undefined || frame.type !== FrameType.data) {
+    this.#first ??= imageOf(Buffer.allocUnsafeSlow(FIRST_READ_BYTES));
+    const { image, bytes } = readAround(file, offset, this.#first);
+    const frame = readFrameHead(image, 0, bytes, seed);
+    if (frame === undefined || frame.type !== FrameType.data) {
       throw corrupt(file.path, offset, "the frame there does not verify");
     }
     if (!payloadVerifies(image, frame, seed))
       throw corrupt(file.path, offset, "a block of the frame does not verify");
-    return payloadOf(image, frame);
+    const payload = payloadOf(image, frame);
+    // A copy of so few bytes costs a tenth of a buffer of its own for every read.
+    return image === this.#first ? Buffer.from(payload) : payload;
   }
 
   /** Closes the files of segments below that number: they may become other segments. */
@@ -91,16 +96,21 @@ export class LogReader {
   }
 }
 
-/** The bytes of the frame at `offset`, as long as its length field says; undefined if that cannot be. */
-function readAround(file: VfsFile, offset: number): Image | undefined {
-  const first = Buffer.allocUnsafeSlow(FIRST_READ_BYTES);
-  const read = file.read(first, offset);
-  if (read < FRAME_HEADER_BYTES) return undefined;
-  const start = imageOf(first.subarray(0, read));
-  const bytes = frameLengthAt(start.view, 0);
-  if (bytes <= read) return start;
+/** A frame's image, and how many bytes of it were read: none if there cannot be a frame. */
+interface Around {
+  readonly image: Image;
+  readonly bytes: number;
+}
+
+/** The bytes of the frame at `offset`, as long as its length field says; in `first` if they fit. */
+function readAround(file: VfsFile, offset: number, first: Image): Around {
+  const none = { image: first, bytes: 0 };
+  const read = file.read(first.bytes, offset);
+  if (read < FRAME_HEADER_BYTES) return none;
+  const bytes = frameLengthAt(first.view, 0);
+  if (bytes <= read) return { image: first, bytes: read };
   // A length that damage made larger than the file must not allocate.
-  if (bytes > MAX_PAYLOAD_BYTES || offset + bytes > file.stat().size) return undefined;
-  const whole = Buffer.allocUnsafeSlow(bytes);
-  return file.read(whole, offset) === bytes ? imageOf(whole) : undefined;
+  if (bytes > MAX_PAYLOAD_BYTES || offset + bytes > file.stat().size) return none;
+  const whole = imageOf(Buffer.allocUnsafeSlow(bytes));
+  return file.read(whole.bytes, offset) === bytes ? { image: whole, bytes } : none;
 }

@@ -117,6 +117,21 @@ test("a segment whose header is damaged is refused when a record of it is read, 
   assert.deepEqual(await refusalOf(read(vfs, segment, offset)), { file: path, offset: 0 });
 });
 
+test("a record that was read belongs to whoever read it: the next read changes nothing of it", async () => {
+  const vfs = new MemoryVfs();
+  const log = await opened({ vfs });
+  for (const bytes of [100, LONG_BYTES, 120]) await log.write(bytes);
+  const places = [...log.durable.values()];
+  log.kill();
+  const reader = new LogReader({ vfs, directory: DIRECTORY, storeId: STORE_ID });
+  const read = places.map(({ segment, offset }) => reader.read(segment, offset));
+  reader.close();
+  assert.deepEqual(
+    read.map((payload) => Buffer.from(payload)),
+    [payloadFor(1, 100), payloadFor(2, LONG_BYTES), payloadFor(3, 120)],
+  );
+});
+
 /** A killed log with a record in each of so many segments, their places, and a reader that says what it opens. */
 async function manySegments(count: number) {
   const vfs = new MemoryVfs();
