@@ -53,6 +53,7 @@ export class SessionHandle<Event = SessionEvent, Body = Json> implements Runtime
   ): Promise<RuntimeCommitResult> {
     return answer<RuntimeCommitResult>(options, (reply) => {
       this.#engine.checkOpen();
+      this.#engine.checkBacklog();
       let isDone = true;
       beginScratch();
       try {

@@ -120,6 +120,12 @@ export class Engine {
     throw closedError();
   }
 
+  /** Throws STORE_BUSY while snapshots are too far behind: asked before a commit is encoded for nothing. */
+  checkBacklog(): void {
+    const logBytes = this.options.snapshot?.logBytes;
+    if (logBytes !== undefined) this.#admitBacklog(logBytes, this.#parts.log.queuedBytes);
+  }
+
   /** Throws STORE_BUSY or STORE_FULL when a write of about this size cannot be taken now. */
   admit(bytes: number): void {
     const { log, options } = this.#parts;

@@ -41,7 +41,7 @@ export function fold(vfs: Vfs, input: FoldInput): FoldOutput {
     const collected = collect(vfs, input, builder);
     const heads: HeadBytes[] = [];
     for (const sessionId of [...collected.sessions.keys()].sort(compareIds)) {
-      const before = view.head(sessionId);
+      const before = view.headInOrder(sessionId);
       const options = { sessionId, receiptsKept: input.receiptsKept, store: builder.pagesOf(sessionId) };
       const records = recordsAt(log, root, sessionId, collected.sessions.get(sessionId) ?? []);
       for (const placed of records) addManifest(builder, placed);

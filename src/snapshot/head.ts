@@ -2,7 +2,7 @@
  * A stored head: all that is needed to go on with a session without its log. Small whatever the session's
  * length, because nodes and receipts lie in pages. `head-state.ts` is the way back into memory.
  */
-import { pack, unpack } from "../codec.ts";
+import { packTransient, unpack } from "../codec.ts";
 import { type Lsn, refFromBytes, refToBytes } from "../ids.ts";
 import { LIVE, type NodeEntry } from "../session/node-table.ts";
 import {
@@ -51,8 +51,9 @@ const LAYOUT = 2;
 /** Written before removals were: nobody knows what a copy of its revision still shows. */
 const LAYOUT_WITHOUT_REMOVALS = 1;
 
+/** The result shares a buffer with those made before and after it: a fold keeps all of them until they are written. */
 export function encodeHead(head: StoredHead): Uint8Array {
-  return pack([
+  const wire = packTransient([
     LAYOUT,
     head.deleted,
     head.head === undefined ? null : headStateToWire(head.head),
@@ -67,6 +68,7 @@ export function encodeHead(head: StoredHead): Uint8Array {
     forestToWire(head.removals),
     head.oldestCopy,
   ]);
+  return Buffer.from(wire);
 }
 
 /** Throws a plain Error on anything else; the caller says where. */

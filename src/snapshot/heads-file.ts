@@ -6,7 +6,7 @@
  * Blocks of about 4 KiB hold `[id, last commit LSN, head, …]`; list blocks hold `[lsn, id, lsn, id, …]`, descending by
  * LSN and ascending by id. The footer: `[count, first ids, places, filter, first LSNs, list first ids, list places]`.
  */
-import { pack } from "../codec.ts";
+import { compareCodePoints, pack } from "../codec.ts";
 import { type StoreError, toStoreError } from "../errors.ts";
 import type { Lsn } from "../ids.ts";
 import { HEADS_BLOCK_BYTES } from "../limits.ts";
@@ -37,10 +37,8 @@ export interface ListKey {
   readonly sessionId: string;
 }
 
-/** Order of heads in a file: by the UTF-8 bytes of the id, which is code-point order. */
-export function compareIds(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
-}
+/** Order of heads in a file: by the UTF-8 bytes of the id, which is code-point order where no surrogate is alone. */
+export const compareIds = compareCodePoints;
 export function compareListKeys(a: ListKey, b: ListKey): number {
   return b.lastCommitLsn - a.lastCommitLsn || compareIds(a.sessionId, b.sessionId);
 }
@@ -131,6 +129,8 @@ export class HeadsFileReader {
   readonly number: number;
   readonly count: number;
   readonly #file: BlockFileReader<HeadsFooter>;
+  /** The block that `getInOrder` read last. */
+  #inOrder: { readonly offset: number; readonly block: unknown[] } | undefined;
 
   constructor(vfs: Vfs, path: string, identity: Omit<FileIdentity, "kind">, size: number) {
     this.number = identity.number;
@@ -147,15 +147,34 @@ export class HeadsFileReader {
     return bytes === undefined ? undefined : this.decode(sessionId, bytes);
   }
 
+  /** As `get`, for one who asks in the order of ids: a block is read and understood once for all that lie in it. */
+  getInOrder(sessionId: string): StoredHead | undefined {
+    const place = this.#placeOf(sessionId);
+    if (place === undefined) return undefined;
+    if (this.#inOrder?.offset !== place.offset) {
+      const payload = this.#file.block(place, sessionId);
+      const block = this.#understood(place, payload, (items) => items, sessionId);
+      this.#inOrder = { offset: place.offset, block };
+    }
+    const { block } = this.#inOrder;
+    const bytes = understand(this.path, place.offset, () => headIn(block, sessionId), sessionId);
+    return bytes === undefined ? undefined : this.decode(sessionId, bytes);
+  }
+
   /** Valid until any file of heads or values is read again. */
   getBytes(sessionId: string): Uint8Array | undefined {
-    const key = Buffer.from(sessionId);
-    const { filter, firstIds, places } = this.#file.footer;
-    if (!filter.mayHave(key)) return undefined;
-    const place = places.at(lastNotAbove(firstIds.length, (i) => firstIds.compare(i, key)));
+    const place = this.#placeOf(sessionId);
     if (place === undefined) return undefined;
     const payload = this.#file.glance(place, sessionId);
     return this.#understood(place, payload, (block) => headIn(block, sessionId), sessionId);
+  }
+
+  /** Of the block in which the head lies if it is in this file. */
+  #placeOf(sessionId: string): BlockPlace | undefined {
+    const key = Buffer.from(sessionId);
+    const { filter, firstIds, places } = this.#file.footer;
+    if (!filter.mayHave(key)) return undefined;
+    return places.at(lastNotAbove(firstIds.length, (i) => firstIds.compare(i, key)));
   }
 
   decode(sessionId: string, bytes: Uint8Array): StoredHead {

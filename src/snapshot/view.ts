@@ -120,9 +120,21 @@ export class SnapshotView {
   }
 
   head(sessionId: string): StoredHead | undefined {
+    return this.#newestHead(sessionId, (reader) => reader.get(sessionId));
+  }
+
+  /** As `head`, for a fold, which asks in the order of ids. */
+  headInOrder(sessionId: string): StoredHead | undefined {
+    return this.#newestHead(sessionId, (reader) => reader.getInOrder(sessionId));
+  }
+
+  #newestHead(
+    sessionId: string,
+    get: (reader: HeadsFileReader) => StoredHead | undefined,
+  ): StoredHead | undefined {
     for (const slot of this.#newestHeads) {
       if (isUnreadable(slot)) throw ofSession(slot.damage, sessionId);
-      const head = slot.reader.get(sessionId);
+      const head = get(slot.reader);
       if (head !== undefined) return head;
     }
     return undefined;

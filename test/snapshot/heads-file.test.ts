@@ -35,6 +35,20 @@ test("every head of a file of many blocks is found and equal", () => {
   });
 });
 
+test("who asks in the order of ids is answered as anybody, and so is who breaks the order", () => {
+  const vfs = memory();
+  const heads = [...many(1000), ...STRANGE_IDS.map((id) => storedHead(id, 5000))];
+  const size = writeHeads(vfs, PATH, 7, heads);
+  withHeads(vfs, { path: PATH, number: 7, size }, (file) => {
+    const inOrder = heads.toSorted((a, b) =>
+      Buffer.compare(Buffer.from(a.sessionId), Buffer.from(b.sessionId)),
+    );
+    for (const head of inOrder) assert.deepEqual(file.getInOrder(head.sessionId), head);
+    for (const head of heads.toReversed()) assert.deepEqual(file.getInOrder(head.sessionId), head);
+    for (const id of ["", "session-00000x", "zzz"]) assert.equal(file.getInOrder(id), undefined, id);
+  });
+});
+
 test("an id that is not in the file is not found, also below the first and above the last", () => {
   const vfs = memory();
   const size = writeHeads(vfs, PATH, 7, many(1000));
