@@ -44,7 +44,10 @@ export const SUBJECTS: readonly Subject[] = [
     file: "src/wal/recovery.ts",
     tests: [...CHAINS, ...SCANS, ...DAMAGE, `${WAL}/torn.test.ts`, `${WAL}/crash.test.ts`],
   },
-  { file: "src/session/apply.ts", tests: [...APPLIED, ...PLANS, `${SESSION}/picker.test.ts`] },
+  {
+    file: "src/session/apply.ts",
+    tests: [...APPLIED, ...PLANS, `${SESSION}/picker.test.ts`, `${SESSION}/changes.test.ts`],
+  },
   { file: "src/session/graph.ts", tests: [`${SESSION}/graph.test.ts`] },
   { file: "src/session/slot-index.ts", tests: [`${SESSION}/slot-index.test.ts`] },
   { file: "src/session/ledger.ts", tests: [`${SESSION}/ledger.test.ts`, ...APPLIED] },
