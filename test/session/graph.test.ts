@@ -4,6 +4,7 @@ import { test } from "node:test";
 import {
   activePath,
   appendMessages,
+  applyChanges,
   branchTo,
   findNode,
   firstUserMessage,
@@ -37,6 +38,17 @@ const LOOP = [
   message("b", "b", { parent: "a" }),
   message("c", "c", { parent: "b" }),
 ];
+
+test("a copy is brought up to date: what was removed goes, what came stands behind the rest, and the leaf is the new one", () => {
+  const copy = frozen(TREE, "c");
+  const came = frozen([node("b", "a"), node("y", "x")], "y");
+  const fresh = applyChanges(copy, { graph: came, removedNodeIds: ["b", "c", "nowhere"] });
+  assert.deepEqual(fresh, {
+    nodes: [node("a"), node("x", "a"), node("b", "a"), node("y", "x")],
+    leafNodeId: "y",
+  });
+  assert.deepEqual(applyChanges(copy, { graph: frozen([]) }), { nodes: TREE });
+});
 
 test("an active path is root first, of the graph's leaf or of another", () => {
   const graph = frozen(TREE, "c");
