@@ -7,11 +7,13 @@
  * 2. An attempt that failed is repeated on the same sealed log while nothing new was written, so that failing
  *    for long does not fill the disk with segments; automatic ones wait until the log has grown by
  *    half and by `snapshot.logBytes`, or for the interval.
+ * 3. What comes while a snapshot is at work is sealed in pieces, and a fold takes one piece: its memory follows
+ *    `snapshot.logBytes`, not the backlog. Who asks for a snapshot gets one of all, piece by piece.
  */
 import { assert } from "../assert.ts";
 import type { LastJob, SnapshotReason } from "../contract.ts";
 import { isStoreError } from "../errors.ts";
-import { MAX_UNFOLDED_SEGMENTS } from "../limits.ts";
+import { LOG_BACKLOG_FACTOR, MAX_UNFOLDED_SEGMENTS } from "../limits.ts";
 import type { Log, LogStart } from "../wal/log.ts";
 import { abortedError } from "./ask.ts";
 import type { ResolvedOptions } from "./options.ts";
@@ -20,6 +22,9 @@ import type { Tail } from "./tail.ts";
 
 /** Factor by which the tail grows between two automatic attempts that fail. */
 const RETRY_GROWTH = 1.5;
+
+/** Pieces sealed and not folded: beyond the backlog that refuses commits there are none, unless folds keep failing. */
+const MAX_PIECES = LOG_BACKLOG_FACTOR;
 
 export interface SnapshotterParts {
   readonly options: ResolvedOptions;
@@ -35,6 +40,9 @@ export class Snapshotter {
   readonly #onPublished: () => void;
   /** End of the log that was sealed for an attempt that failed. */
   #sealed: LogStart | undefined;
+  /** Ends of the pieces that are sealed and not folded, oldest first. */
+  #pieces: LogStart[] = [];
+  #isSealing = false;
   /** Bytes of the tail at which an automatic snapshot is worth trying; above 0 after one that failed. */
   retryAt = 0;
   readonly counters = { count: 0, automatic: 0, failed: 0 };
@@ -79,7 +87,35 @@ export class Snapshotter {
     return log.activeSegment - publisher.manifest.log.segment > MAX_UNFOLDED_SEGMENTS;
   }
 
+  /** Seals what came since the last seal if it is enough for a fold. Call while a snapshot is at work. */
+  sealPiece(): void {
+    const { options, log, tail } = this.#parts;
+    const leastBytes = Math.max(options.snapshot?.logBytes ?? Number.POSITIVE_INFINITY, options.segmentBytes);
+    if (this.#isSealing || tail.newestBytes < leastBytes || this.#pieces.length >= MAX_PIECES) return;
+    const { lastLsn } = log;
+    tail.cut(lastLsn);
+    this.#isSealing = true;
+    log.roll().then(
+      (end) => {
+        this.#isSealing = false;
+        this.#pieces.push(end);
+      },
+      // A log without room, or that failed: what was cut stays with the piece behind it.
+      () => {
+        this.#isSealing = false;
+      },
+    );
+  }
+
   async #fold(reason: SnapshotReason, signal: AbortSignal | undefined): Promise<void> {
+    const { log, publisher } = this.#parts;
+    const isForAll = reason === "call" || reason === "close" || reason === "gc";
+    const target = isForAll ? log.lastLsn : 0;
+    do await this.#foldNext(reason, signal);
+    while (publisher.manifest.log.lsn < target);
+  }
+
+  async #foldNext(reason: SnapshotReason, signal: AbortSignal | undefined): Promise<void> {
     const { options, log, tail, publisher } = this.#parts;
     const started = options.clock.now();
     if (log.lastLsn === publisher.manifest.log.lsn && !this.hasManySegments) {
@@ -87,13 +123,14 @@ export class Snapshotter {
       if (publisher.previousDiffers) await publisher.republish();
       return;
     }
-    const until = await this.#seal();
+    const until = this.#pieces[0] ?? (await this.#seal());
     const job = reason === "gc" ? "gc" : "snapshot";
     const folded = await publisher.fold(until, {
-      ...{ job, logBytes: tail.bytes, signal },
+      ...{ job, logBytes: tail.bytesUpTo(until.lsn), signal },
       onSwap: () => tail.drop(until.lsn),
     });
     this.#sealed = undefined;
+    this.#pieces = this.#pieces.filter(({ lsn }) => lsn > until.lsn);
     this.counters.count++;
     if (reason !== "call" && reason !== "close") this.counters.automatic++;
     const { manifest } = publisher;

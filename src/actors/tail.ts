@@ -47,6 +47,16 @@ export class Tail {
     return this.#generations.reduce((sum, generation) => sum + generation.bytes, 0);
   }
 
+  /** Bytes of them up to an LSN where a generation was cut. */
+  bytesUpTo(lsn: Lsn): number {
+    return this.#generations.reduce((sum, { lastLsn, bytes }) => (lastLsn <= lsn ? sum + bytes : sum), 0);
+  }
+
+  /** Bytes of them since the last cut. */
+  get newestBytes(): number {
+    return this.#generations.at(-1)?.bytes ?? 0;
+  }
+
   get isEmpty(): boolean {
     return this.#generations.every((g) => g.sessions.size === 0 && g.blobs.size === 0);
   }
