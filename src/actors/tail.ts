@@ -74,13 +74,15 @@ export class Tail {
     bytes: number,
   ): void {
     const generation = this.#generationOf(lsn);
-    let session = generation.sessions.get(record.sessionId);
+    const session = generation.sessions.get(record.sessionId);
+    const lastCommitLsn = record.kind === "commit" ? lsn : 0;
     if (session === undefined) {
-      session = { positions: [], lastCommitLsn: 0 };
-      generation.sessions.set(record.sessionId, session);
+      // Most have one record here, and an array that is pushed to takes room for seventeen numbers at once.
+      generation.sessions.set(record.sessionId, { positions: [lsn, segment, offset], lastCommitLsn });
+    } else {
+      session.positions.push(lsn, segment, offset);
+      if (lastCommitLsn > 0) session.lastCommitLsn = lastCommitLsn;
     }
-    session.positions.push(lsn, segment, offset);
-    if (record.kind === "commit") session.lastCommitLsn = lsn;
     generation.bytes += bytes;
     generation.records++;
   }
