@@ -35,6 +35,17 @@ test("every head of a file of many blocks is found and equal", () => {
   });
 });
 
+test("a head longer than any other block of heads is found, with its neighbours", () => {
+  const vfs = memory();
+  const meta = { sessionName: "n".repeat(60_000), createdAt: "2026-01-01T00:00:00Z", model: "m" };
+  const long = { ...storedHead("session-00500", 1), meta: { sessionId: "session-00500", ...meta } };
+  const heads = many(1000).map((head) => (head.sessionId === long.sessionId ? long : head));
+  const size = writeHeads(vfs, PATH, 7, heads);
+  withHeads(vfs, { path: PATH, number: 7, size }, (file) => {
+    for (const head of heads.slice(490, 510)) assert.deepEqual(file.get(head.sessionId), head);
+  });
+});
+
 test("who asks in the order of ids is answered as anybody, and so is who breaks the order", () => {
   const vfs = memory();
   const heads = [...many(1000), ...STRANGE_IDS.map((id) => storedHead(id, 5000))];

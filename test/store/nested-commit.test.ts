@@ -45,7 +45,7 @@ test("a handler that commits to the session that is deciding is answered behind 
     vfs: new MemoryVfs(),
     ...OPTIONS,
     // Two empty sessions fit, and the commit to the second does not: the handler is called while it is decided.
-    maxResidentBytes: 19_000,
+    maxResidentBytes: 12_000,
     onEvent: ({ type }) => {
       if (type !== "passivated" || handled.length > 0) return;
       const graph = append([messageNode("i", undefined, TEXT.inner)], "i");
