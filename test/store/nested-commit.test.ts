@@ -79,7 +79,7 @@ test("a session at work stays in memory, whatever a handler does meanwhile, so t
     vfs: new MemoryVfs(),
     ...OPTIONS,
     // Two empty sessions fit, and not what is loaded of the first.
-    maxResidentBytes: 22_000,
+    maxResidentBytes: 16_000,
     onEvent: ({ type }) => {
       if (type !== "passivated" || !armed) return;
       armed = false;
