@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Clock, systemClock } from "../../src/clock.ts";
+import type { Clock } from "../../src/clock.ts";
 import type { StoreEvent, StoreOptions } from "../../src/contract.ts";
 import { isStoreError } from "../../src/errors.ts";
 import { openStore } from "../../src/index.ts";
@@ -13,6 +13,7 @@ import { type FaultSpec, withFaults } from "../../src/vfs/fault.ts";
 import { MemoryVfs } from "../../src/vfs/memory.ts";
 import { checkpoint, commit, noise } from "../support/builders.ts";
 import { refuses } from "../support/expect.ts";
+import { holdWorkers } from "../support/held-workers.ts";
 import { checkSession, Progress, sendNext } from "../support/history.ts";
 
 const OPTIONS: StoreOptions = { segmentBytes: 64 * 1024, gc: false };
@@ -99,27 +100,18 @@ test("commits that outrun a snapshot that works are refused as busy, and taken o
 });
 
 test("a commit is refused as busy once four times logBytes wait behind a snapshot at work, and not before", async () => {
-  const held: (() => void)[] = [];
-  let isHolding = true;
-  const clock: Clock = {
-    ...systemClock,
-    turn: (taker, fn) => {
-      if (taker === "worker" && isHolding) held.push(fn);
-      else systemClock.turn(taker, fn);
-    },
-  };
-  const { store } = await openFailing({ logBytes: 4096 }, clock);
+  const workers = holdWorkers();
+  const { store } = await openFailing({ logBytes: 4096 }, workers.clock);
   const send = (seed: number) =>
     store
       .session("root")
       .commitRuntimeState(commit({ checkpoint: checkpoint({ executionState: noise(1000, seed) }) }));
   let seed = 0;
   while (store.stats().log.unfoldedBytes < 4 * 4096) await send(seed++);
-  assert.ok(held.length > 0, "a snapshot is at work");
+  assert.ok(workers.held > 0, "a snapshot is at work");
   await refuses(send(seed), "STORE_BUSY");
   assert.equal((await store.session("root").loadSession())?.headRevision, seed, "reads go on");
-  isHolding = false;
-  for (const turn of held) turn();
+  workers.release();
   await store.snapshot();
   assert.equal((await send(seed)).headRevision, seed + 1);
   await store.close();

@@ -4,11 +4,11 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Clock, systemClock } from "../../src/clock.ts";
 import type { Store, StoreEvent } from "../../src/contract.ts";
 import { openStore } from "../../src/index.ts";
 import { MemoryVfs } from "../../src/vfs/memory.ts";
 import { checkpoint, commit, noise } from "../support/builders.ts";
+import { holdWorkers } from "../support/held-workers.ts";
 
 const LOG_BYTES = 64 * 1024;
 const COMMIT_BYTES = 3000;
@@ -19,15 +19,7 @@ type Snapshot = StoreEvent & { readonly type: "snapshot" };
 /** A store whose workers stand still until `release`, with three times `logBytes` committed meanwhile. */
 async function behind() {
   const memory = new MemoryVfs();
-  const held: (() => void)[] = [];
-  let isHolding = true;
-  const clock: Clock = {
-    ...systemClock,
-    turn: (taker, fn) => {
-      if (taker === "worker" && isHolding) held.push(fn);
-      else systemClock.turn(taker, fn);
-    },
-  };
+  const { clock, release } = holdWorkers();
   const snapshots: Snapshot[] = [];
   const options = {
     segmentBytes: LOG_BYTES,
@@ -51,10 +43,6 @@ async function behind() {
       .commitRuntimeState(commit({ sessionId, checkpoint: checkpoint({ executionState }) }));
     sent++;
   }
-  const release = (): void => {
-    isHolding = false;
-    for (const turn of held.splice(0)) turn();
-  };
   return { memory, options, store, snapshots, sent, release };
 }
 
