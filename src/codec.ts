@@ -1,8 +1,9 @@
 /**
- * Bytes of values. The only importer of msgpackr, with one frozen setting that belongs to the format.
+ * Bytes of values. The only importer of msgpackr, which writes what `msgpack-writer.ts` does not, with one frozen setting that
+ * belongs to the format; all reading is `msgpack-reader.ts`.
  *
  * msgpack alone cannot say three things our values may hold: a string with lone surrogates, a map with the
- * key `__proto__` (the decoder renames it), and a map that looks like our own escape. Those are written as
+ * key `__proto__` (assigned, it would be the prototype), and a map that looks like our own escape. Those are written as
  * an escape map `{ "$v": [tag, data] }`; the first byte of an encoding says whether any escape is inside,
  * so the usual value pays nothing for it.
  *
@@ -12,6 +13,7 @@
 // The "pack" entry is msgpackr without its native string extractor, which can corrupt strings silently
 // under memory pressure (kriszyp/msgpackr-extract#18).
 import { Packr, RESERVE_START_SPACE } from "msgpackr/pack";
+import { MsgpackReader } from "./msgpack-reader.ts";
 import { MsgpackWriter } from "./msgpack-writer.ts";
 
 const packr = new Packr({
@@ -47,7 +49,7 @@ export function packTransient(value: unknown): Uint8Array {
 
 /** Decodes bytes made by `pack`. Throws on anything that is not exactly one value. */
 export function unpack(bytes: Uint8Array): unknown {
-  return packr.unpack(bytes as Buffer);
+  return readValue(bytes, 0, bytes.length);
 }
 
 /** One byte (plain or escaped), then msgpack. `undefined` members are dropped, -0 becomes 0. */
@@ -75,11 +77,23 @@ export function encodeCanonical(value: unknown): Uint8Array {
 
 /** Decodes bytes made by `encodeValue` or `encodeCanonical`. The result aliases nothing. */
 export function decodeValue(bytes: Uint8Array): unknown {
-  const value: unknown = packr.unpack(bytes.subarray(1) as Buffer);
-  const flag = bytes[0];
-  if (flag === PLAIN) return value;
-  if (flag === ESCAPED) return restore(value);
-  throw new Error(`unknown value flag ${String(flag)}`);
+  return decodeValueAt(bytes, 0, bytes.length);
+}
+
+/** As `decodeValue`, of the bytes from `at` on. */
+export function decodeValueAt(bytes: Uint8Array, at: number, length: number): unknown {
+  const flag = bytes[at];
+  if (length < 1 || (flag !== PLAIN && flag !== ESCAPED))
+    throw new Error(`unknown value flag ${String(flag)}`);
+  const value = readValue(bytes, at + 1, at + length);
+  return flag === PLAIN ? value : restore(value);
+}
+
+function readValue(bytes: Uint8Array, start: number, end: number): unknown {
+  const reader = new MsgpackReader(bytes, start, end);
+  const value = reader.value();
+  reader.finish();
+  return value;
 }
 
 /** What most values are: no bytes, no escapes, no members to drop. */

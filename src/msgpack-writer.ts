@@ -1,6 +1,6 @@
 /**
  * Writes msgpack by hand, for what is written at every commit: records, checkpoint manifests, and node bodies of
- * plain values. It knows only what they need. Everything else is msgpackr's (`codec.ts`), and so is all reading.
+ * plain values. It knows only what they need. Everything else is msgpackr's (`codec.ts`).
  *
  * 1. The bytes are those msgpackr writes for the same value with the codec's settings: a value has one encoding.
  * 2. What `end` answers is a view of the writer's own buffer. Of a "reused" buffer it is valid until the next

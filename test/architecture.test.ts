@@ -31,6 +31,7 @@ const GROUND = [
   "clock",
   "steps",
   "flipped-bit",
+  "msgpack-reader",
   "msgpack-writer",
 ];
 const ROOF = 5;

@@ -67,10 +67,16 @@ export class Chunks {
     return at;
   }
 
-  #putAlone(value: Uint8Array): number {
-    this.last = new Chunk(copyOf(value));
-    this.#put += value.length;
+  /** Makes bytes that nobody changes any more a chunk of their own, without a copy. */
+  putWhole(bytes: Uint8Array): Chunk {
+    this.last = new Chunk(bytes);
+    this.#put += bytes.length;
     this.#addFull(this.last);
+    return this.last;
+  }
+
+  #putAlone(value: Uint8Array): number {
+    this.putWhole(copyOf(value));
     return 0;
   }
 

@@ -3,12 +3,14 @@
  * are never reordered or removed. It deliberately decides nothing about graphs.
  *
  * 1. A table owns its bytes: whoever adds a node may reuse what he gave, and what a new table leaves out is
- *    really gone from memory.
+ *    really gone from memory. Only bytes that come whole, with many bodies in them, are kept as they are (`addIn`).
  * 2. Bodies lie side by side in chunks, and an entry makes a view when it is asked for its body. A million small
  *    buffers would cost the garbage collector more than all the rest of their commits.
  * 3. Bodies that are durable may leave memory (`shed`): a session goes on taking commits without them. The first
  *    that is asked for brings all of them back, each under the same id and with the same length, or throws.
  */
+
+import { decodeValueAt } from "../codec.ts";
 import { KIB } from "../limits.ts";
 import { type Chunk, Chunks } from "./chunks.ts";
 import { SlotIndex } from "./slot-index.ts";
@@ -37,9 +39,22 @@ export interface NodeEntry {
   hiddenAt: number;
 }
 
+/** An entry of a table, which knows its body without making a view of it. */
+export interface TableEntry extends NodeEntry {
+  readonly bodyBytes: number;
+  /** What the body holds, decoded anew. */
+  decodeBody(): unknown;
+}
+
 export type NewNode = Omit<NodeEntry, "hiddenAt" | "revision">;
 
-class StoredEntry implements NodeEntry {
+/** A node whose body lies in bytes that hold others as well. */
+export interface PlacedNode extends Omit<NodeEntry, "body"> {
+  readonly bodyAt: number;
+  readonly bodyBytes: number;
+}
+
+class StoredEntry implements TableEntry {
   readonly id: string;
   readonly parent: string | undefined;
   readonly flags: number;
@@ -48,32 +63,42 @@ class StoredEntry implements NodeEntry {
   readonly #table: NodeTable;
   #chunk: Chunk;
   #at: number;
-  readonly #length: number;
+  readonly bodyBytes: number;
 
   constructor(
-    node: NewNode,
+    { id, flags }: Pick<NodeEntry, "id" | "flags">,
     parent: string | undefined,
     revision: number,
     hiddenAt: number,
     table: NodeTable,
-    chunks: Chunks,
+    chunk: Chunk,
+    at: number,
+    bodyBytes: number,
   ) {
-    this.id = node.id;
+    this.id = id;
     this.parent = parent;
-    this.flags = node.flags;
+    this.flags = flags;
     this.revision = revision;
     this.hiddenAt = hiddenAt;
     this.#table = table;
-    this.#at = chunks.put(node.body);
-    this.#chunk = chunks.last;
-    this.#length = node.body.length;
+    this.#chunk = chunk;
+    this.#at = at;
+    this.bodyBytes = bodyBytes;
   }
 
   get body(): Uint8Array {
+    return this.#bytes().subarray(this.#at, this.#at + this.bodyBytes);
+  }
+
+  decodeBody(): unknown {
+    return decodeValueAt(this.#bytes(), this.#at, this.bodyBytes);
+  }
+
+  #bytes(): Uint8Array {
     if (this.#chunk.bytes === undefined) this.#table.fill();
     const { bytes } = this.#chunk;
     if (bytes === undefined) throw new Error(`the body of node "${this.id}" is not there`);
-    return bytes.subarray(this.#at, this.#at + this.#length);
+    return bytes;
   }
 
   get isShed(): boolean {
@@ -81,7 +106,7 @@ class StoredEntry implements NodeEntry {
   }
 
   isSameAs(other: StoredEntry): boolean {
-    return other.id === this.id && other.#length === this.#length;
+    return other.id === this.id && other.bodyBytes === this.bodyBytes;
   }
 
   /** Takes the body of the same node in a table that was read anew, and says where it lies. */
@@ -94,7 +119,7 @@ class StoredEntry implements NodeEntry {
 
 export class NodeTable {
   readonly #stored: StoredEntry[] = [];
-  readonly entries: readonly NodeEntry[] = this.#stored;
+  readonly entries: readonly TableEntry[] = this.#stored;
   readonly slots = new SlotIndex(this.#stored);
   /** Parents that entries name (live or not) but that are not in the table; only permissive graphs have any. */
   readonly missingParents = new Set<string>();
@@ -121,18 +146,39 @@ export class NodeTable {
    * numbers, because every commit comes by here.
    */
   add(node: NewNode, revision = 0, hiddenAt = LIVE): void {
-    const { id, parent } = node;
+    const parent = this.#enter(node);
+    const at = this.#bodies.put(node.body);
+    const { last } = this.#bodies;
+    this.#stored.push(new StoredEntry(node, parent, revision, hiddenAt, this, last, at, node.body.length));
+    last.end = this.#stored.length;
+  }
+
+  /** Keeps bytes that nobody changes any more, for `addIn`. */
+  keepWhole(bytes: Uint8Array): Chunk {
+    return this.#bodies.putWhole(bytes);
+  }
+
+  /** As `add`, of a node whose body lies in bytes that are kept whole. */
+  addIn(chunk: Chunk, node: PlacedNode): void {
+    const parent = this.#enter(node);
+    const { revision, hiddenAt, bodyAt, bodyBytes } = node;
+    this.#stored.push(new StoredEntry(node, parent, revision, hiddenAt, this, chunk, bodyAt, bodyBytes));
+    chunk.end = this.#stored.length;
+  }
+
+  /** Enters the id that comes next, and answers its parent's: the text that the parent's entry has, if there is one. */
+  #enter({ id, parent }: Pick<NodeEntry, "id" | "parent">): string | undefined {
     const last = this.#stored.at(-1);
-    // Nearly every node's parent is the one before it: its id is kept once, and looked up never.
-    const followsLast = last !== undefined && parent === last.id;
     if (!this.slots.add(id, this.#stored.length)) throw new Error(`node "${id}" exists already`);
-    this.#stored.push(
-      new StoredEntry(node, followsLast ? last.id : parent, revision, hiddenAt, this, this.#bodies),
-    );
-    this.#bodies.last.end = this.#stored.length;
     if (this.missingParents.size > 0) this.missingParents.delete(id);
-    if (parent !== undefined && !followsLast && !this.slots.has(parent)) this.missingParents.add(parent);
     this.#entryBytes += id.length * 2 + ENTRY_BYTES;
+    if (parent === undefined || parent === id) return parent;
+    // Nearly every node's parent is the one before it: its id is looked up never.
+    if (parent === last?.id) return last.id;
+    const slot = this.slots.get(parent);
+    if (slot !== undefined) return this.#stored[slot]?.id;
+    this.missingParents.add(parent);
+    return parent;
   }
 
   /** A copy of bytes that live as long as somebody has them, such as the checkpoint manifest of the newest commit. */

@@ -3,7 +3,7 @@ import { decodeValue } from "../codec.ts";
 import { storeError } from "../errors.ts";
 import { DECODE_STEP_BYTES } from "../limits.ts";
 import { runThrough, type Steps } from "../steps.ts";
-import type { NodeEntry } from "./node-table.ts";
+import type { NodeEntry, TableEntry } from "./node-table.ts";
 import { liveEntries, liveEntry, type SessionState } from "./state.ts";
 import type { SessionGraph, SessionNodeRecord, SessionReadScope } from "./types.ts";
 
@@ -21,7 +21,12 @@ export interface GraphRead {
 }
 
 /** What a path needs of a node. */
-export type PathNode = Pick<NodeEntry, "id" | "parent" | "body">;
+export type PathNode = Pick<TableEntry, "id" | "parent" | "bodyBytes" | "decodeBody">;
+/** A node that lies in no table, as a path needs it. */
+export function pathNode({ id, parent, body }: Pick<NodeEntry, "id" | "parent" | "body">): PathNode {
+  return { id, parent, bodyBytes: body.length, decodeBody: () => decodeValue(body) };
+}
+
 /** The live node of that id, if there is one. */
 export type FindNode = (nodeId: string) => PathNode | undefined;
 
@@ -90,9 +95,10 @@ export function readNode(state: SessionState, nodeId: string): SessionNodeRecord
   return entry && nodeFromEntry(entry);
 }
 
-export function nodeFromEntry({ id, parent, body }: PathNode): SessionNodeRecord {
+export function nodeFromEntry(entry: PathNode): SessionNodeRecord {
+  const { id, parent } = entry;
   // A body was checked when it was accepted: it is a node without its two ids.
-  const rest = decodeValue(body) as Omit<SessionNodeRecord, "nodeId" | "parentNodeId">;
+  const rest = entry.decodeBody() as Omit<SessionNodeRecord, "nodeId" | "parentNodeId">;
   const ids = parent === undefined ? { nodeId: id } : { nodeId: id, parentNodeId: parent };
   return Object.assign(ids, rest) as SessionNodeRecord;
 }
@@ -145,9 +151,9 @@ class Pause {
     return true;
   }
 
-  decode({ id, parent, body }: PathNode): SessionNodeRecord {
-    this.#bytes += body.length + DECODE_NODE_BYTES;
-    return nodeFromEntry({ id, parent, body });
+  decode(entry: PathNode): SessionNodeRecord {
+    this.#bytes += entry.bodyBytes + DECODE_NODE_BYTES;
+    return nodeFromEntry(entry);
   }
 }
 

@@ -7,7 +7,7 @@
  * 2. A table's entries are never reordered or removed; operations that must do so make a new table.
  */
 import type { BlobRef, Lsn } from "../ids.ts";
-import { type NodeEntry, NodeTable } from "./node-table.ts";
+import { NodeTable, type TableEntry } from "./node-table.ts";
 import { RemovalLog } from "./removals.ts";
 import type { PersistedSessionConfig, SessionMeta, TokenLedgerEntry } from "./types.ts";
 
@@ -180,13 +180,13 @@ export function isLive(state: SessionState, slot: number): boolean {
 }
 
 /** The entry of a live node of this state. */
-export function liveEntry(state: SessionState, nodeId: string): NodeEntry | undefined {
+export function liveEntry(state: SessionState, nodeId: string): TableEntry | undefined {
   const slot = state.nodes.slots.get(nodeId);
   return slot !== undefined && isLive(state, slot) ? state.nodes.entries[slot] : undefined;
 }
 
 /** Live entries in insertion order, from a slot on. */
-export function* liveEntries(state: SessionState, start = 0): Generator<NodeEntry> {
+export function* liveEntries(state: SessionState, start = 0): Generator<TableEntry> {
   for (let slot = start; slot < state.length; slot++) {
     const entry = state.nodes.entries[slot];
     if (entry !== undefined && entry.hiddenAt > state.ordinal) yield entry;

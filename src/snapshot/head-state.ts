@@ -7,8 +7,9 @@ import { NodeTable } from "../session/node-table.ts";
 import { RemovalLog, type StoredRemovals } from "../session/removals.ts";
 import { type Receipt, ReceiptTable, type SessionState } from "../session/state.ts";
 import { runThrough, type Steps } from "../steps.ts";
-import { entryFromItem, receiptFromItem, removalFromItem, type StoredHead } from "./head.ts";
-import { type Forest, leavesOf, type PageStore, readItems, readLeaf } from "./pages.ts";
+import { receiptFromItem, removalFromItem, type StoredHead } from "./head.ts";
+import { addLeaf } from "./node-page.ts";
+import { type Forest, leavesOf, type PageStore, readItems } from "./pages.ts";
 
 export interface HeadLoadOptions {
   readonly receiptsKept: number;
@@ -77,18 +78,10 @@ function* readNodes(forest: Forest, store: Pick<PageStore, "read">): Steps<NodeT
       yield;
       bytes = 0;
     }
-    for (const item of readLeaf(leaf, store)) addItem(nodes, item);
+    addLeaf(leaf, store.read(leaf.ref), nodes);
     bytes += leaf.bytes;
   }
   return nodes;
-}
-
-function addItem(nodes: NodeTable, item: unknown): void {
-  const entry = entryFromItem(item);
-  const before = nodes.entries.at(-1)?.revision ?? 0;
-  if (entry.revision < before)
-    throw new Error(`node "${entry.id}" is of revision ${entry.revision}, behind one of ${before}`);
-  nodes.add(entry, entry.revision, entry.hiddenAt);
 }
 
 function storedRemovals({ head, removals }: StoredHead, { olderRemovals }: HeadLoadOptions) {

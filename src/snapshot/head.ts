@@ -151,14 +151,11 @@ export function nodeItemSize(item: unknown): number {
 }
 export function entryFromItem(item: unknown): NodeEntry {
   const node = nodeFromWire(item);
-  const isHidden = (node.flags & HIDDEN) !== 0;
   const [, , , , revision = 0] = item as readonly unknown[];
-  return {
-    ...node,
-    flags: node.flags & ~HIDDEN,
-    revision: asNumber(revision, "revision of a node"),
-    hiddenAt: isHidden ? 0 : LIVE,
-  };
+  return { ...node, ...flagsFromItem(node.flags), revision: asNumber(revision, "revision of a node") };
+}
+export function flagsFromItem(flags: number): Pick<NodeEntry, "flags" | "hiddenAt"> {
+  return { flags: flags & ~HIDDEN, hiddenAt: (flags & HIDDEN) !== 0 ? 0 : LIVE };
 }
 export function removalItem({ id, from, to }: Removal): unknown[] {
   return [id, from, to];

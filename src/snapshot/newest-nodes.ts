@@ -6,8 +6,8 @@
  * 1. `undefined` means that no live node has the id only as long as `isOutOfReach` is false.
  */
 import type { NodeChanges } from "../session/node-changes.ts";
-import { LIVE, type NodeEntry } from "../session/node-table.ts";
-import { type GraphRead, readPath } from "../session/read.ts";
+import { LIVE } from "../session/node-table.ts";
+import { type GraphRead, type PathNode, pathNode, readPath } from "../session/read.ts";
 import { asArray } from "../session/record.ts";
 import { runThrough } from "../steps.ts";
 import { entryFromItem } from "./head.ts";
@@ -31,7 +31,7 @@ export function readNewestPath(
   const find = (nodeId: string) => {
     const change = changes.of(nodeId);
     if (change === "hidden") return undefined;
-    return change === "before" ? stored.find(nodeId) : change;
+    return change === "before" ? stored.find(nodeId) : pathNode(change);
   };
   const read = runThrough(readPath(find, leafNodeId, limit));
   return stored.isOutOfReach ? undefined : read;
@@ -56,10 +56,10 @@ class NewestNodes {
   }
 
   /** The live node of that id. */
-  find(nodeId: string): NodeEntry | undefined {
+  find(nodeId: string): PathNode | undefined {
     while (!this.#items.has(nodeId)) if (!this.#readOne()) return undefined;
     const entry = entryFromItem(this.#items.get(nodeId));
-    return entry.hiddenAt === LIVE ? entry : undefined;
+    return entry.hiddenAt === LIVE ? pathNode(entry) : undefined;
   }
 
   /** False if there is nothing more to read, or to be read. */

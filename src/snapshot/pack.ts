@@ -36,6 +36,11 @@ const LEAST_COMPRESSED: Record<BlobCompression, number> = {
   compact: 1024,
 };
 
+/** Deflate shortens to a 1032nd at most, so an index cannot ask for more memory than its value may need. */
+const MAX_DEFLATE_RATIO = 1032;
+/** The least that zlib takes as its piece. */
+const LEAST_INFLATE_BYTES = 64;
+
 const DIGEST_BYTES = 32;
 const ENTRY_BYTES = 56;
 const ENTRIES_PER_BLOCK = 72;
@@ -241,7 +246,10 @@ export class PackReader {
 
   #inflate(entry: PackEntry, stored: Uint8Array): Uint8Array {
     try {
-      return inflateSync(stored, { maxOutputLength: Math.max(1, entry.rawLength) });
+      // In one piece: otherwise it is inflated in pieces of 16 KiB, and copied together. A byte more, or a next piece is made.
+      const most = Math.min(entry.rawLength, stored.length * MAX_DEFLATE_RATIO);
+      const chunkSize = Math.max(LEAST_INFLATE_BYTES, most + 1);
+      return inflateSync(stored, { chunkSize, maxOutputLength: Math.max(1, entry.rawLength) });
     } catch (error) {
       throw corruptFile(
         this.path,

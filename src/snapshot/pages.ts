@@ -86,11 +86,15 @@ export function childrenOf(page: PageRef, store: Pick<PageStore, "read">): PageR
 /** Items of a page of level 0. */
 export function readLeaf(page: PageRef, store: Pick<PageStore, "read">): unknown[] {
   const [level, items] = asArray(unpack(store.read(page.ref)), "page");
-  if (level !== 0) throw new Error(`page ${page.ref} has level ${String(level)} instead of 0`);
   const list = asArray(items, "items");
-  if (list.length !== page.items)
-    throw new Error(`page ${page.ref} has ${list.length} items instead of ${page.items}`);
+  checkLeaf(page, level, list.length);
   return list;
+}
+
+/** What a page of level 0 says of itself agrees with what refers to it, or a plain Error is thrown. */
+export function checkLeaf(page: PageRef, level: unknown, items: number): void {
+  if (level !== 0) throw new Error(`page ${page.ref} has level ${String(level)} instead of 0`);
+  if (items !== page.items) throw new Error(`page ${page.ref} has ${items} items instead of ${page.items}`);
 }
 
 /** The forest with `items` behind it. `size` estimates the bytes of one item. */
