@@ -19,7 +19,8 @@ import {
   removalItem,
   type StoredHead,
 } from "../src/snapshot/head.ts";
-import { HeadsFileReader, HeadsFileWriter } from "../src/snapshot/heads-file.ts";
+import { HeadsFileReader } from "../src/snapshot/heads-file.ts";
+import { HeadsFileWriter } from "../src/snapshot/heads-file-writer.ts";
 import { decodeManifest, encodeManifest, type Manifest } from "../src/snapshot/manifest.ts";
 import { compressValue, PackReader, PackWriter } from "../src/snapshot/pack.ts";
 import { forestToWire } from "../src/snapshot/pages.ts";

@@ -25,7 +25,7 @@ import {
   receiptItemSize,
   type StoredHead,
 } from "../snapshot/head.ts";
-import { HeadsFileWriter } from "../snapshot/heads-file.ts";
+import { HeadsFileWriter } from "../snapshot/heads-file-writer.ts";
 import { type FileEntry, headsPath, type Manifest } from "../snapshot/manifest.ts";
 import { PackBuilder } from "../snapshot/pack-builder.ts";
 import { appendItems, type PageStore } from "../snapshot/pages.ts";

@@ -1,6 +1,7 @@
 /**
  * The container of heads files and packs: a header, blocks, a footer block, a trailer. Immutable once
- * published. What the blocks hold is the owner's business; that they are whole is checked here.
+ * published; `block-file-writer.ts` writes it. What the blocks hold is the owner's business; that they are whole is
+ * checked here.
  *
  * ```
  * header   64 bytes  magic, version, kind, store UUID, file number, CRC
@@ -12,16 +13,14 @@
  * 1. No byte is outside a checksum: whatever is damaged is CORRUPT naming file and offset, never other data.
  * 2. A reader throws CORRUPT, FORMAT_UNSUPPORTED or STORE_IO and nothing else, whatever a file holds: also one
  *    whose checksums are right and whose content makes no sense.
- * 3. A writer syncs every slice it writes, so that a commit's sync never waits behind a large one.
  */
 import { crc32 } from "../checksum.ts";
-import { pack, unpack } from "../codec.ts";
+import { unpack } from "../codec.ts";
 import { isStoreError, type StoreError, storeError } from "../errors.ts";
-import { KIB, MAINTENANCE_SLICE_BYTES } from "../limits.ts";
+import { KIB } from "../limits.ts";
 import { asArray, asNumber } from "../session/record.ts";
 import { closeQuietly } from "../vfs/close-quietly.ts";
 import type { Vfs, VfsFile } from "../vfs/vfs.ts";
-import { removeLeftovers } from "./leftovers.ts";
 
 export type BlockFileKind = "heads" | "pack";
 
@@ -75,78 +74,6 @@ export function placesFromWire(value: unknown): BlockPlace[] {
     offset: flat[2 * i] as number,
     length: flat[2 * i + 1] as number,
   }));
-}
-
-/** Writes a new file from front to back, in synced slices. Abandon it with `abort`. */
-export class BlockFileWriter {
-  readonly #vfs: Vfs;
-  readonly #file: VfsFile;
-  readonly #identity: FileIdentity;
-  #pending: Uint8Array[] = [];
-  #pendingBytes = 0;
-  #written = 0;
-
-  constructor(vfs: Vfs, path: string, identity: FileIdentity) {
-    // A temporary file of this name can only be the remains of a worker that was killed.
-    vfs.remove(path);
-    this.#vfs = vfs;
-    this.#file = vfs.open(path, "create");
-    this.#identity = identity;
-    this.#push(encodeHeader(identity));
-  }
-
-  /** Bytes so far, written or about to be. */
-  get bytes(): number {
-    return this.#written + this.#pendingBytes;
-  }
-
-  append(payload: Uint8Array): BlockPlace {
-    const offset = this.bytes;
-    const prefix = Buffer.alloc(BLOCK_PREFIX_BYTES);
-    prefix.writeUInt32LE(payload.length, 0);
-    prefix.writeUInt32LE(crc32(payload, crc32(prefix.subarray(0, 4))), 4);
-    this.#push(prefix);
-    this.#push(payload);
-    return { offset, length: payload.length };
-  }
-
-  /** Writes footer and trailer, syncs, closes; answers the size of the file. */
-  finish(footer: unknown): number {
-    const place = this.append(pack(footer));
-    const size = this.bytes + FILE_TRAILER_BYTES;
-    this.#push(encodeTrailer(this.#identity, place, size));
-    this.#flush();
-    this.#file.sync();
-    this.#file.close();
-    return size;
-  }
-
-  /** After a failure: closes and removes the file. It is never synced again. */
-  abort(): void {
-    closeQuietly(this.#file);
-    removeLeftovers(this.#vfs, [this.#file.path]);
-  }
-
-  #push(bytes: Uint8Array): void {
-    for (let at = 0; at < bytes.length; ) {
-      // A value may be far larger than a slice; it is cut like everything else.
-      const part = bytes.subarray(at, at + MAINTENANCE_SLICE_BYTES - this.#pendingBytes);
-      this.#pending.push(part);
-      this.#pendingBytes += part.length;
-      at += part.length;
-      if (this.#pendingBytes < MAINTENANCE_SLICE_BYTES) continue;
-      this.#flush();
-      this.#file.datasync();
-    }
-  }
-
-  #flush(): void {
-    if (this.#pendingBytes === 0) return;
-    this.#file.write(this.#pending, this.#written);
-    this.#written += this.#pendingBytes;
-    this.#pending = [];
-    this.#pendingBytes = 0;
-  }
 }
 
 /** Reads an immutable file; every block is verified each time it is read. */
@@ -239,7 +166,7 @@ const GLANCED = allocate(GLANCE_BYTES);
 const glanceBuffer: GetBuffer = (length) =>
   length > GLANCE_BYTES ? allocate(length) : GLANCED.subarray(0, length);
 
-function encodeHeader({ kind, storeId, number }: FileIdentity): Uint8Array {
+export function encodeHeader({ kind, storeId, number }: FileIdentity): Uint8Array {
   const bytes = Buffer.alloc(FILE_HEADER_BYTES);
   MAGIC[kind].copy(bytes, 0);
   bytes.writeUInt16LE(FILE_VERSION, 8);
@@ -275,7 +202,7 @@ export function fileIdentityIn(bytes: Buffer, kind: BlockFileKind): FileIdentity
   return { kind, storeId: Buffer.from(bytes.subarray(16, 32)), number: Number(bytes.readBigUInt64LE(32)) };
 }
 
-function encodeTrailer({ storeId }: FileIdentity, footer: BlockPlace, size: number): Uint8Array {
+export function encodeTrailer({ storeId }: FileIdentity, footer: BlockPlace, size: number): Uint8Array {
   const bytes = Buffer.alloc(FILE_TRAILER_BYTES);
   TRAILER_MAGIC.copy(bytes, 0);
   bytes.writeBigUInt64LE(BigInt(footer.offset), 8);

@@ -6,21 +6,18 @@
  * Blocks of about 4 KiB hold `[id, last commit LSN, head, …]`; list blocks hold `[lsn, id, lsn, id, …]`, descending by
  * LSN and ascending by id. The footer: `[count, first ids, places, filter, first LSNs, list first ids, list places]`.
  */
-import { compareCodePoints, pack } from "../codec.ts";
+import { compareCodePoints } from "../codec.ts";
 import { type StoreError, toStoreError } from "../errors.ts";
 import type { Lsn } from "../ids.ts";
-import { HEADS_BLOCK_BYTES } from "../limits.ts";
 import { asArray, asBytes, asNumber, asText } from "../session/record.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import {
   BlockFileReader,
-  BlockFileWriter,
   type BlockPlace,
   corruptFile,
   type FileIdentity,
   understand,
 } from "./block-file.ts";
-import { Filter } from "./filter.ts";
 import { decodeHead, type StoredHead } from "./head.ts";
 import { type HeadsFooter, readHeadsFooter } from "./heads-footer.ts";
 
@@ -41,88 +38,6 @@ export interface ListKey {
 export const compareIds = compareCodePoints;
 export function compareListKeys(a: ListKey, b: ListKey): number {
   return b.lastCommitLsn - a.lastCommitLsn || compareIds(a.sessionId, b.sessionId);
-}
-
-export class HeadsFileWriter {
-  readonly #file: BlockFileWriter;
-  readonly #firstIds: string[] = [];
-  readonly #places: number[] = [];
-  readonly #keys: ListKey[] = [];
-  #block: unknown[] = [];
-  #blockBytes = 0;
-
-  constructor(vfs: Vfs, path: string, identity: Omit<FileIdentity, "kind">) {
-    this.#file = new BlockFileWriter(vfs, path, { ...identity, kind: "heads" });
-  }
-
-  get count(): number {
-    return this.#keys.length;
-  }
-
-  /** Heads must come in the order of `compareIds`, each id once. */
-  add({ sessionId, lastCommitLsn, bytes }: HeadBytes): void {
-    if (this.#block.length === 0) this.#firstIds.push(sessionId);
-    this.#block.push(sessionId, lastCommitLsn, bytes);
-    this.#blockBytes += sessionId.length + bytes.length;
-    this.#keys.push({ lastCommitLsn, sessionId });
-    if (this.#blockBytes >= HEADS_BLOCK_BYTES) this.#endBlock();
-  }
-
-  /** Answers the size of the file. */
-  finish(): number {
-    this.#endBlock();
-    const filter = Filter.forKeys(this.#keys.length);
-    for (const { sessionId } of this.#keys) filter.add(Buffer.from(sessionId));
-    const list = this.#writeList();
-    const footer = [
-      this.#keys.length,
-      this.#firstIds,
-      this.#places,
-      filter.bytes,
-      list.firstLsns,
-      list.firstIds,
-      list.places,
-    ];
-    return this.#file.finish(footer);
-  }
-
-  abort(): void {
-    this.#file.abort();
-  }
-
-  #endBlock(): void {
-    if (this.#block.length === 0) return;
-    const { offset, length } = this.#file.append(pack(this.#block));
-    this.#places.push(offset, length);
-    this.#block = [];
-    this.#blockBytes = 0;
-  }
-
-  #writeList() {
-    const firstLsns: number[] = [];
-    const firstIds: string[] = [];
-    const places: number[] = [];
-    this.#keys.sort(compareListKeys);
-    let block: unknown[] = [];
-    let bytes = 0;
-    const end = (): void => {
-      const { offset, length } = this.#file.append(pack(block));
-      places.push(offset, length);
-      block = [];
-      bytes = 0;
-    };
-    for (const { lastCommitLsn, sessionId } of this.#keys) {
-      if (block.length === 0) {
-        firstLsns.push(lastCommitLsn);
-        firstIds.push(sessionId);
-      }
-      block.push(lastCommitLsn, sessionId);
-      bytes += sessionId.length + 8;
-      if (bytes >= HEADS_BLOCK_BYTES) end();
-    }
-    if (block.length > 0) end();
-    return { firstLsns, firstIds, places };
-  }
 }
 
 export class HeadsFileReader {

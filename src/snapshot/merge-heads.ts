@@ -6,7 +6,8 @@
  */
 import { isStoreError } from "../errors.ts";
 import type { Vfs } from "../vfs/vfs.ts";
-import { compareIds, type HeadBytes, HeadsFileWriter } from "./heads-file.ts";
+import { compareIds, type HeadBytes } from "./heads-file.ts";
+import { HeadsFileWriter } from "./heads-file-writer.ts";
 import { type FileEntry, headsPath } from "./manifest.ts";
 import type { Edit, MergeHeadsInput, NewFile } from "./tasks.ts";
 import { SnapshotView } from "./view.ts";

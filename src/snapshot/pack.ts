@@ -17,12 +17,12 @@ import { asArray, asBytes, asNumber, BLOB_KINDS, type BlobKind } from "../sessio
 import type { Vfs } from "../vfs/vfs.ts";
 import {
   BlockFileReader,
-  BlockFileWriter,
   type BlockPlace,
   corruptFile,
   type FileIdentity,
   placesFromWire,
 } from "./block-file.ts";
+import { BlockFileWriter } from "./block-file-writer.ts";
 import { Filter } from "./filter.ts";
 
 export type PackKind = BlobKind | "page";

@@ -3,12 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { crc32 } from "../../src/checksum.ts";
 import { pack } from "../../src/codec.ts";
-import {
-  BlockFileReader,
-  BlockFileWriter,
-  type BlockPlace,
-  fileIdentityIn,
-} from "../../src/snapshot/block-file.ts";
+import { BlockFileReader, type BlockPlace, fileIdentityIn } from "../../src/snapshot/block-file.ts";
+import { BlockFileWriter } from "../../src/snapshot/block-file-writer.ts";
 import { MemoryVfs } from "../../src/vfs/memory.ts";
 import type { OpenMode, Vfs, VfsFile } from "../../src/vfs/vfs.ts";
 import { CountingVfs } from "../support/counting-vfs.ts";

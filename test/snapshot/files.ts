@@ -1,7 +1,8 @@
 /** Small files of each kind, and readers that say all they hold. For tests of one file at a time. */
 import type { Lsn } from "../../src/ids.ts";
 import { encodeHead, type StoredHead } from "../../src/snapshot/head.ts";
-import { compareIds, HeadsFileReader, HeadsFileWriter, type ListKey } from "../../src/snapshot/heads-file.ts";
+import { compareIds, HeadsFileReader, type ListKey } from "../../src/snapshot/heads-file.ts";
+import { HeadsFileWriter } from "../../src/snapshot/heads-file-writer.ts";
 import {
   type BlobCompression,
   compressValue,

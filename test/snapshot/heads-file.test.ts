@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { encodeHead } from "../../src/snapshot/head.ts";
-import { HeadsFileReader, HeadsFileWriter } from "../../src/snapshot/heads-file.ts";
+import { HeadsFileReader } from "../../src/snapshot/heads-file.ts";
+import { HeadsFileWriter } from "../../src/snapshot/heads-file-writer.ts";
 import { MemoryVfs } from "../../src/vfs/memory.ts";
 import type { Vfs, VfsFile } from "../../src/vfs/vfs.ts";
 import { storedHead, withHeads, writeHeads } from "./files.ts";

@@ -13,7 +13,7 @@ import { checkSnapshot } from "../../src/snapshot/check.ts";
 import { mark } from "../../src/snapshot/collect.ts";
 import { encodeHead, nodeItem, nodeItemSize } from "../../src/snapshot/head.ts";
 import { stateFromHead } from "../../src/snapshot/head-state.ts";
-import { HeadsFileWriter } from "../../src/snapshot/heads-file.ts";
+import { HeadsFileWriter } from "../../src/snapshot/heads-file-writer.ts";
 import { headsPath, packPath } from "../../src/snapshot/manifest.ts";
 import { compressValue, PackWriter } from "../../src/snapshot/pack.ts";
 import type { PageRef } from "../../src/snapshot/pages.ts";

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MAINTENANCE_BYTES_PER_MS, MAINTENANCE_SLICE_BYTES, MIB } from "../../src/limits.ts";
-import { BlockFileWriter } from "../../src/snapshot/block-file.ts";
+import { BlockFileWriter } from "../../src/snapshot/block-file-writer.ts";
 import { Pace, pacedVfs, paceFor } from "../../src/snapshot/pace.ts";
 import { MemoryVfs } from "../../src/vfs/memory.ts";
 
