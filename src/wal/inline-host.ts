@@ -63,6 +63,9 @@ export class InlineHost implements LogHost {
     this.wakeSupply();
   }
 
+  /** It is there from the beginning, as it takes no thread. */
+  beginSupply(): void {}
+
   wakeSupply(): void {
     this.#supplyHasWork = true;
     this.wake();

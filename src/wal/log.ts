@@ -16,10 +16,10 @@ import type { Vfs } from "../vfs/vfs.ts";
 import type { LogStart, OnRecord } from "./chain.ts";
 import { createBehind } from "./create-behind.ts";
 import { Drain } from "./drain.ts";
-import { type LogPlace, openSegment, randomSalt, type SegmentSource } from "./files.ts";
+import { type LogPlace, listSegments, openSegment, randomSalt, type SegmentSource } from "./files.ts";
 import type { HostEvents, LogHost } from "./host.ts";
 import { InlineHost } from "./inline-host.ts";
-import { type LogStats, MainLog } from "./main-log.ts";
+import { MainLog } from "./main-log.ts";
 import { LogReader } from "./reader.ts";
 import { createFirstInSteps, type LogRecovery, type Reopened, reopen } from "./reopen.ts";
 import { Ring } from "./ring.ts";
@@ -27,7 +27,7 @@ import { SEAL_RESERVE_BYTES } from "./segment.ts";
 import { Supply } from "./supply.ts";
 import { SyncWatch } from "./sync-watch.ts";
 import { ThreadHost } from "./thread-host.ts";
-import type { LogConfig, LogListener, SyncPolicy } from "./types.ts";
+import type { LogConfig, LogListener, LogStats, SyncPolicy } from "./types.ts";
 import { type LogProblem, scanSealed, scanTail, verifySegments } from "./view.ts";
 import { SpareGate, WORD_COUNT } from "./words.ts";
 import { LogWriter } from "./writer.ts";
@@ -156,6 +156,7 @@ function startLog(config: LogConfig, place: LogPlace, reopened: Reopened, listen
     words,
     lastLsn: position.lsn,
     activeSegment: position.segment,
+    oldestSegment: listSegments(place)[0] ?? position.segment,
     room: roomBehind(place, position),
   });
   const events: HostEvents = {

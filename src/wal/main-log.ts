@@ -19,20 +19,8 @@ import { LogReader } from "./reader.ts";
 import { type Ring, Tag } from "./ring.ts";
 import { FIRST_DATA_AT, SEAL_RESERVE_BYTES } from "./segment.ts";
 import { SizeQueue } from "./size-queue.ts";
-import type { LogListener } from "./types.ts";
+import type { LogListener, LogStats } from "./types.ts";
 import { Closing, Word, type Words } from "./words.ts";
-
-export interface LogStats {
-  /** Since opening: frames and their bytes made durable, batches, syncs of segment files. */
-  readonly frames: number;
-  readonly bytes: number;
-  readonly batches: number;
-  readonly syncs: number;
-  /** Segment files there are, spares included, and their bytes. */
-  readonly segments: number;
-  readonly fileBytes: number;
-  readonly activeSegment: number;
-}
 
 export interface MainLogParts {
   readonly place: LogPlace;
@@ -42,6 +30,8 @@ export interface MainLogParts {
   readonly words: Words;
   readonly lastLsn: Lsn;
   readonly activeSegment: number;
+  /** Number of the oldest segment file there is. */
+  readonly oldestSegment: number;
   /** Bytes of frames that the active segment still takes. */
   readonly room: number;
 }
@@ -69,6 +59,7 @@ export class MainLog implements Flight {
   readonly #sizes = new SizeQueue();
   #rolls: Roll[] = [];
   #activeSegment: number;
+  #oldestSegment: number;
   #room: number;
   #closed: Promise<void> | undefined;
   #onEnded: () => void = () => {};
@@ -89,6 +80,7 @@ export class MainLog implements Flight {
     this.#lastLsn = parts.lastLsn;
     this.#durableLsn = parts.lastLsn;
     this.#activeSegment = parts.activeSegment;
+    this.#oldestSegment = parts.oldestSegment;
     this.#room = parts.room;
   }
 
@@ -168,7 +160,10 @@ export class MainLog implements Flight {
   /** Segments numbered below are needed no more; with `scrub` their bytes leave the disk. */
   retire(below: number, options: { readonly scrub: boolean }): void {
     this.#reader.forget(below);
-    if (this.#state.kind === "open") this.#host?.retire({ below, scrub: options.scrub });
+    // At most openings there is nothing, and so no need of a supply.
+    if (this.#state.kind !== "open" || (below <= this.#oldestSegment && !options.scrub)) return;
+    this.#oldestSegment = Math.max(this.#oldestSegment, below);
+    this.#host?.retire({ below, scrub: options.scrub });
   }
 
   stats(): LogStats {
@@ -273,7 +268,11 @@ export class MainLog implements Flight {
   }
   get isBusy(): boolean {
     if (this.#state.kind === "failed") return false;
-    return this.#sizes.length > 0 || this.#rolls.length > 0 || this.#state.kind === "closing";
+    return this.hasWork || this.#state.kind === "closing";
+  }
+
+  get hasWork(): boolean {
+    return this.#sizes.length > 0 || this.#rolls.length > 0;
   }
 
   #checkOpen(): void {

@@ -4,6 +4,8 @@
  *
  * 1. A thread that ends before it was told to is a failure of the log, whatever the reason.
  * 2. The threads keep the process alive only while work is in flight.
+ * 3. The supply's thread begins with the first write or retirement: a store that is only read needs none, and its
+ *    first load after opening shares the processors with one thread that starts, not two.
  */
 import type { Worker } from "node:worker_threads";
 import { type ErrorData, errorFromData, storeError, toStoreError } from "../errors.ts";
@@ -17,9 +19,9 @@ export class ThreadHost implements LogHost {
   readonly #words: Words;
   readonly #log: Worker;
   readonly #answers: AnswerPort;
-  readonly #supply: Worker;
   readonly #logGone: Promise<void>;
-  readonly #supplyGone: Promise<void>;
+  readonly #startSupply: () => SupplyThread;
+  #supply: SupplyThread | undefined;
   #busy = false;
 
   constructor(log: Omit<LogThreadData, "answers">, supply: SupplyThreadData, events: HostEvents) {
@@ -35,16 +37,8 @@ export class ThreadHost implements LogHost {
       this.#answers.drain();
       return logHasEnded;
     });
-    this.#supply = startThread("supply-thread", supply);
-    this.#supply.on("message", (error: ErrorData) => events.died(errorFromData(error)));
-    this.#supplyGone = gone(
-      this.#supply,
-      "supply",
-      events,
-      () => Atomics.load(log.words, Word.closing) === Closing.over,
-    );
     this.#log.unref();
-    this.#supply.unref();
+    this.#startSupply = () => startSupply(supply, events);
   }
 
   atEndOfTurn(fn: () => void): void {
@@ -53,6 +47,15 @@ export class ThreadHost implements LogHost {
 
   wake(): void {
     wakeLog(this.#words);
+  }
+
+  beginSupply(): void {
+    // One that began behind the end would never be told to go.
+    if (!this.#isOver) this.#supply ??= this.#startSupply();
+  }
+
+  get #isOver(): boolean {
+    return Atomics.load(this.#words, Word.closing) === Closing.over;
   }
 
   get patienceMs(): number | undefined {
@@ -68,7 +71,8 @@ export class ThreadHost implements LogHost {
   }
 
   retire(retirement: Retirement): void {
-    this.#supply.postMessage(retirement);
+    this.beginSupply();
+    this.#supply?.worker.postMessage(retirement);
     this.wakeSupply();
   }
 
@@ -84,14 +88,27 @@ export class ThreadHost implements LogHost {
 
   async end(): Promise<void> {
     this.#log.ref();
-    this.#supply.ref();
+    this.#supply?.worker.ref();
     Atomics.store(this.#words, Word.closing, Closing.over);
     this.wakeSupply();
     // After a failure elsewhere the log's thread still sleeps; one that ended by itself does not mind.
     wake(this.#words, Word.logWake);
-    await Promise.all([this.#logGone, this.#supplyGone]);
+    await Promise.all([this.#logGone, this.#supply?.gone]);
     this.#answers.close();
   }
+}
+
+interface SupplyThread {
+  readonly worker: Worker;
+  readonly gone: Promise<void>;
+}
+
+function startSupply(data: SupplyThreadData, events: HostEvents): SupplyThread {
+  const worker = startThread("supply-thread", data);
+  worker.on("message", (error: ErrorData) => events.died(errorFromData(error)));
+  worker.unref();
+  const isOver = (): boolean => Atomics.load(data.words, Word.closing) === Closing.over;
+  return { worker, gone: gone(worker, "supply", events, isOver) };
 }
 
 /** Resolves when the thread is gone; one that was not expected to go ends the log. */

@@ -37,3 +37,15 @@ export interface LogListener {
   /** At most once; the log is dead. Nothing is `durable` afterwards. */
   failed(error: StoreError): void;
 }
+
+export interface LogStats {
+  /** Since opening: frames and their bytes made durable, batches, syncs of segment files. */
+  readonly frames: number;
+  readonly bytes: number;
+  readonly batches: number;
+  readonly syncs: number;
+  /** Segment files there are, spares included, and their bytes. */
+  readonly segments: number;
+  readonly fileBytes: number;
+  readonly activeSegment: number;
+}

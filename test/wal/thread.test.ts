@@ -32,6 +32,31 @@ describe("a log on its own threads", () => {
     await second.log.close();
   });
 
+  it("has a thread for spares only once something is written or retired", async (t) => {
+    const config = configOf(temporaryDirectory(t));
+    const start = createLog(config);
+    let threads = 0;
+    const count = (): void => {
+      threads += 1;
+    };
+    process.on("worker", count);
+    t.after(() => void process.off("worker", count));
+    const read = await open(t, config, start);
+    read.log.retire(start.segment, { scrub: false });
+    await read.log.close();
+    assert.equal(threads, 1, "opened, with nothing to retire, and closed");
+    const written = await open(t, config, start);
+    written.log.append(payloadFor(1, 200_000));
+    await written.log.close();
+    assert.deepEqual([threads, written.durable.size], [3, 1], "closed at once, a record of its own segment");
+    const retired = await open(t, config, start);
+    retired.log.retire((await retired.log.roll()).segment, { scrub: false });
+    assert.equal(threads, 5);
+    await retired.log.close();
+    assert.throws(() => retired.log.append(payloadFor(2, 1)));
+    assert.equal(threads, 5, "none behind the end");
+  });
+
   it("drains on close what was appended and never awaited", async (t) => {
     const config = configOf(temporaryDirectory(t));
     const start = createLog(config);
@@ -154,6 +179,7 @@ describe("a process with a log", () => {
   it("is told once when a thread of the log dies, and can still close", async (t) => {
     for (const index of [0, 1]) {
       const body = `
+        await log.roll();
         await threads[${index}].terminate();
         try { log.append(Buffer.alloc(1, 1)); } catch (error) { console.log("refused", error.code); }
         await log.close();
