@@ -114,6 +114,19 @@ export class MsgpackReader {
     return length;
   }
 
+  /** The bytes that come next, in either form, as lowercase hexadecimal. */
+  hex(): string {
+    const length = this.skipBytes();
+    return this.#bytes.toString("hex", this.#at - length, this.#at);
+  }
+
+  /** True if nil comes next; only then it is passed over. */
+  nil(): boolean {
+    if (this.#at >= this.#end || this.#bytes[this.#at] !== NIL) return false;
+    this.#at += 1;
+    return true;
+  }
+
   /** True if the next value is this text, all ASCII and below 256 characters; only then it is passed over. */
   skipText(text: string): boolean {
     const { length } = text;

@@ -202,3 +202,22 @@ test("a text is passed over only where it stands, whole and not as the beginning
   assert.equal(new MsgpackReader(bytesOf("a1 e9")).skipText("é"), false);
   assert.equal(new MsgpackReader(bytesOf("a2 61"), 0, 2).skipText("aa"), false);
 });
+
+test("bytes are read as hexadecimal, in either form, and nil only where it stands", () => {
+  const reader = new MsgpackReader(bytesOf("c0 c4 03 00 0f ff c0 c7 03 74 01 ab cd 05"));
+  assert.equal(reader.nil(), true);
+  assert.equal(reader.nil(), false);
+  assert.equal(reader.hex(), "000fff");
+  assert.equal(reader.nil(), true);
+  assert.equal(reader.hex(), "abcd");
+  assert.equal(reader.nil(), false);
+  assert.throws(() => reader.hex(), /bytes were expected, not 0x05/);
+  // What lies behind the end is nobody's.
+  const ended = new MsgpackReader(bytesOf("05 c0 c4 01 ff"), 0, 1);
+  ended.value();
+  assert.equal(ended.nil(), false);
+  assert.throws(
+    () => new MsgpackReader(bytesOf("c4 01 ff"), 0, 2).hex(),
+    /1 bytes were expected, 0 are there/,
+  );
+});

@@ -2,8 +2,9 @@
  * A stored head: all that is needed to go on with a session without its log. Small whatever the session's
  * length, because nodes and receipts lie in pages. `head-state.ts` is the way back into memory.
  */
-import { packTransient, unpack } from "../codec.ts";
-import { type Lsn, refFromBytes, refToBytes } from "../ids.ts";
+import { packTransient } from "../codec.ts";
+import { type BlobRef, type Lsn, refFromBytes, refToBytes } from "../ids.ts";
+import { MsgpackReader } from "../msgpack-reader.ts";
 import { LIVE, type NodeEntry } from "../session/node-table.ts";
 import {
   asArray,
@@ -19,14 +20,13 @@ import {
   optionalRef,
   pickerFromWire,
   pickerToWire,
-  refFromWire,
   usageFromWire,
   usageToWire,
 } from "../session/record.ts";
 import type { Removal } from "../session/removals.ts";
 import type { HeadState, PickerState, Receipt } from "../session/state.ts";
 import type { SessionMeta, TokenLedgerEntry } from "../session/types.ts";
-import { type Forest, forestFromWire, forestToWire } from "./pages.ts";
+import { type Forest, forestToWire, readForest } from "./pages.ts";
 
 export interface StoredHead {
   readonly sessionId: string;
@@ -50,6 +50,8 @@ export interface StoredHead {
 const LAYOUT = 2;
 /** Written before removals were: nobody knows what a copy of its revision still shows. */
 const LAYOUT_WITHOUT_REMOVALS = 1;
+const ITEMS = 13;
+const ITEMS_WITHOUT_REMOVALS = 11;
 
 /** The result shares a buffer with those made before and after it: a fold keeps all of them until they are written. */
 export function encodeHead(head: StoredHead): Uint8Array {
@@ -73,27 +75,34 @@ export function encodeHead(head: StoredHead): Uint8Array {
 
 /** Throws a plain Error on anything else; the caller says where. */
 export function decodeHead(sessionId: string, bytes: Uint8Array): StoredHead {
-  const wire = asArray(unpack(bytes), "head");
-  const [layout] = wire;
+  const from = new MsgpackReader(bytes);
+  const items = from.array();
+  const layout = from.value();
   if (layout !== LAYOUT && layout !== LAYOUT_WITHOUT_REMOVALS)
     throw new Error(`unknown head layout ${String(layout)}`);
-  const head = wire[2] === null ? undefined : headStateFromWire(wire[2]);
-  return {
+  if (items !== (layout === LAYOUT ? ITEMS : ITEMS_WITHOUT_REMOVALS))
+    throw new Error(`a head of layout ${layout} has ${items} items`);
+  const deleted = from.value() === true;
+  const head = from.nil() ? undefined : readHeadState(from);
+  // Properties are made in the order of the bytes.
+  const stored: StoredHead = {
     sessionId,
-    deleted: wire[1] === true,
+    deleted,
     head,
-    meta: wire[3] === null ? undefined : metaFromWire(sessionId, wire[3]),
-    picker: pickerFromWire(wire[4]) ?? { firstUserMessage: "", userMessageCount: 0 },
-    ledger: asArray(wire[5], "ledger").map(usageFromWire),
-    lastCommitLsn: asNumber(wire[6], "last commit LSN"),
-    lastLsn: asNumber(wire[7], "last LSN"),
-    hiddenCount: asNumber(wire[8], "hidden count"),
-    nodes: forestFromWire(wire[9]),
-    receipts: forestFromWire(wire[10]),
+    meta: from.nil() ? undefined : metaFromWire(sessionId, from.value()),
+    picker: pickerFromWire(from.value()) ?? { firstUserMessage: "", userMessageCount: 0 },
+    ledger: asArray(from.value(), "ledger").map(usageFromWire),
+    lastCommitLsn: asNumber(from.value(), "last commit LSN"),
+    lastLsn: asNumber(from.value(), "last LSN"),
+    hiddenCount: asNumber(from.value(), "hidden count"),
+    nodes: readForest(from),
+    receipts: readForest(from),
     ...(layout === LAYOUT
-      ? { removals: forestFromWire(wire[11]), oldestCopy: asNumber(wire[12], "oldest copy") }
+      ? { removals: readForest(from), oldestCopy: asNumber(from.value(), "oldest copy") }
       : { removals: [], oldestCopy: oldestCopyOf(head) }),
   };
+  from.finish();
+  return stored;
 }
 
 /** Of a session whose removals so far are lost: a copy of the newest revision may show what was hidden in it. */
@@ -118,21 +127,25 @@ function headStateToWire(head: HeadState): unknown[] {
     head.nodeCount,
   ];
 }
-function headStateFromWire(value: unknown): HeadState {
-  const wire = asArray(value, "head state");
+function readHeadState(from: MsgpackReader): HeadState {
+  const fields = from.array();
+  if (fields !== 8) throw new Error(`a head state has ${fields} fields`);
   return {
-    revision: asNumber(wire[0], "revision"),
-    config: configFromWire(wire[1]),
-    leafNodeId: wire[2] === null ? undefined : asText(wire[2], "leaf"),
-    checkpointRef: refFromBytes(asBytes(wire[3], "checkpoint")),
+    revision: asNumber(from.value(), "revision"),
+    config: configFromWire(from.value()),
+    leafNodeId: from.nil() ? undefined : asText(from.value(), "leaf"),
+    checkpointRef: from.hex() as BlobRef,
     manifest: undefined,
     refs: {
-      toolState: refFromWire(wire[4]),
-      pluginSnapshot: refFromWire(wire[5]),
-      executionState: refFromWire(wire[6]),
+      toolState: readRef(from),
+      pluginSnapshot: readRef(from),
+      executionState: readRef(from),
     },
-    nodeCount: asNumber(wire[7], "node count"),
+    nodeCount: asNumber(from.value(), "node count"),
   };
+}
+function readRef(from: MsgpackReader): BlobRef | undefined {
+  return from.nil() ? undefined : (from.hex() as BlobRef);
 }
 
 /** Bit of a stored node's flags: it is tombstoned. The flags of `record.ts` lie below. */

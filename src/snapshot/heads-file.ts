@@ -9,7 +9,8 @@
 import { compareCodePoints } from "../codec.ts";
 import { type StoreError, toStoreError } from "../errors.ts";
 import type { Lsn } from "../ids.ts";
-import { asArray, asBytes, asNumber, asText } from "../session/record.ts";
+import { MsgpackReader } from "../msgpack-reader.ts";
+import { asNumber, asText } from "../session/record.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import {
   BlockFileReader,
@@ -45,7 +46,7 @@ export class HeadsFileReader {
   readonly count: number;
   readonly #file: BlockFileReader<HeadsFooter>;
   /** The block that `getInOrder` read last. */
-  #inOrder: { readonly offset: number; readonly block: unknown[] } | undefined;
+  #inOrder: { readonly offset: number; readonly heads: readonly HeadBytes[] } | undefined;
 
   constructor(vfs: Vfs, path: string, identity: Omit<FileIdentity, "kind">, size: number) {
     this.number = identity.number;
@@ -68,12 +69,11 @@ export class HeadsFileReader {
     if (place === undefined) return undefined;
     if (this.#inOrder?.offset !== place.offset) {
       const payload = this.#file.block(place, sessionId);
-      const block = this.#understood(place, payload, (items) => items, sessionId);
-      this.#inOrder = { offset: place.offset, block };
+      const heads = understand(this.path, place.offset, () => headsIn(payload), sessionId);
+      this.#inOrder = { offset: place.offset, heads };
     }
-    const { block } = this.#inOrder;
-    const bytes = understand(this.path, place.offset, () => headIn(block, sessionId), sessionId);
-    return bytes === undefined ? undefined : this.decode(sessionId, bytes);
+    const head = this.#inOrder.heads.find((one) => one.sessionId === sessionId);
+    return head === undefined ? undefined : this.decode(sessionId, head.bytes);
   }
 
   /** Valid until any file of heads or values is read again. */
@@ -81,7 +81,7 @@ export class HeadsFileReader {
     const place = this.#placeOf(sessionId);
     if (place === undefined) return undefined;
     const payload = this.#file.glance(place, sessionId);
-    return this.#understood(place, payload, (block) => headIn(block, sessionId), sessionId);
+    return understand(this.path, place.offset, () => headIn(payload, sessionId), sessionId);
   }
 
   /** Of the block in which the head lies if it is in this file. */
@@ -107,19 +107,19 @@ export class HeadsFileReader {
 
   /** Every head in the order of ids. */
   *scan(): Generator<HeadBytes> {
-    for (const place of this.#file.footer.places.from(0)) yield* this.#understand(place, headsFromWire);
+    for (const place of this.#file.footer.places.from(0)) yield* this.#understand(place, headsIn);
   }
 
   /** As `scan`, block by block: one that cannot be read answers its error, and the walk goes on behind it. */
   *scanBlocks(): Generator<HeadBytes[] | StoreError> {
     for (const place of this.#file.footer.places.from(0))
-      yield valueOrError(() => this.#understand(place, headsFromWire));
+      yield valueOrError(() => this.#understand(place, headsIn));
   }
 
   /** The list, block by block, in the same way. */
   *listBlocks(): Generator<ListKey[] | StoreError> {
     for (const place of this.#file.footer.listPlaces.from(0))
-      yield valueOrError(() => this.#understand(place, keysFromWire));
+      yield valueOrError(() => this.#understand(place, keysIn));
   }
 
   /** Sessions by last commit, newest first, behind `after`. */
@@ -127,7 +127,7 @@ export class HeadsFileReader {
     const { listPlaces } = this.#file.footer;
     const from = after === undefined ? 0 : Math.max(0, this.#listBlockOf(after));
     for (const place of listPlaces.from(from)) {
-      for (const key of this.#understand(place, keysFromWire)) {
+      for (const key of this.#understand(place, keysIn)) {
         if (after === undefined || compareListKeys(key, after) > 0) yield key;
       }
     }
@@ -147,25 +147,25 @@ export class HeadsFileReader {
     );
   }
 
-  /** What `read` makes of the items of a verified block. */
-  #understand<Value>(place: BlockPlace, read: (block: unknown[]) => Value): Value {
-    return this.#understood(place, this.#file.block(place), read);
-  }
-
-  #understood<Value>(
-    place: BlockPlace,
-    payload: Buffer,
-    read: (block: unknown[]) => Value,
-    sessionId?: string,
-  ): Value {
-    const decode = (): Value => read(asArray(this.#file.decode(place.offset, payload), "block"));
-    return understand(this.path, place.offset, decode, sessionId);
+  /** What `read` makes of a verified block. */
+  #understand<Value>(place: BlockPlace, read: (payload: Buffer) => Value): Value {
+    const payload = this.#file.block(place);
+    return understand(this.path, place.offset, () => read(payload));
   }
 }
 
-function headIn(block: unknown[], sessionId: string): Uint8Array | undefined {
-  for (let i = 0; i < block.length; i += 3) if (block[i] === sessionId) return asBytes(block[i + 2], "head");
-  return undefined;
+/** Bytes of the head of the session, where they lie in the block. */
+function headIn(payload: Buffer, sessionId: string): Uint8Array | undefined {
+  const from = new MsgpackReader(payload);
+  let found: Uint8Array | undefined;
+  for (let left = itemsOf(from, 3); left > 0; left -= 3) {
+    const isIt = from.skipText(sessionId) || asText(from.value(), "id") === sessionId;
+    asNumber(from.value(), "LSN");
+    const bytes = bytesNext(from, payload);
+    if (isIt) found ??= bytes;
+  }
+  from.finish();
+  return found;
 }
 
 function valueOrError<Value>(read: () => Value): Value | StoreError {
@@ -176,20 +176,40 @@ function valueOrError<Value>(read: () => Value): Value | StoreError {
   }
 }
 
-/** The heads of a block's items. Throws a plain Error on anything that no writer writes. */
-export function headsFromWire(block: unknown[]): HeadBytes[] {
-  return Array.from({ length: Math.ceil(block.length / 3) }, (_, i) => ({
-    sessionId: asText(block[3 * i], "id"),
-    lastCommitLsn: asNumber(block[3 * i + 1], "LSN"),
-    bytes: asBytes(block[3 * i + 2], "head"),
-  }));
+/** The heads of a block: views of it. Throws a plain Error on anything that no writer writes. */
+export function headsIn(payload: Buffer): HeadBytes[] {
+  const from = new MsgpackReader(payload);
+  const heads: HeadBytes[] = [];
+  for (let left = itemsOf(from, 3); left > 0; left -= 3) {
+    const sessionId = asText(from.value(), "id");
+    const lastCommitLsn = asNumber(from.value(), "LSN");
+    heads.push({ sessionId, lastCommitLsn, bytes: bytesNext(from, payload) });
+  }
+  from.finish();
+  return heads;
 }
 
-function keysFromWire(block: unknown[]): ListKey[] {
-  return Array.from({ length: Math.ceil(block.length / 2) }, (_, i) => ({
-    lastCommitLsn: asNumber(block[2 * i], "LSN"),
-    sessionId: asText(block[2 * i + 1], "id"),
-  }));
+/** The items of a block, which are so many of each entry. */
+function itemsOf(from: MsgpackReader, each: number): number {
+  const items = from.array();
+  if (items % each !== 0) throw new Error(`${items} items are not ${each} of each entry`);
+  return items;
+}
+
+function bytesNext(from: MsgpackReader, payload: Buffer): Uint8Array {
+  const length = from.skipBytes();
+  return payload.subarray(from.at - length, from.at);
+}
+
+function keysIn(payload: Buffer): ListKey[] {
+  const from = new MsgpackReader(payload);
+  const keys: ListKey[] = [];
+  for (let left = itemsOf(from, 2); left > 0; left -= 2) {
+    const lastCommitLsn = asNumber(from.value(), "LSN");
+    keys.push({ lastCommitLsn, sessionId: asText(from.value(), "id") });
+  }
+  from.finish();
+  return keys;
 }
 
 /** Last index for which `compare` is not above 0, in an ascending sequence; -1 if none. */

@@ -13,7 +13,8 @@ import { sha256 } from "../checksum.ts";
 import { pack, unpack } from "../codec.ts";
 import { type BlobRef, refFromBytes, refToBytes } from "../ids.ts";
 import { PAGE_BYTES, PAGE_FAN_OUT, PAGE_MERGE_FAN_IN } from "../limits.ts";
-import { asArray, asBytes, asNumber } from "../session/record.ts";
+import { MsgpackReader } from "../msgpack-reader.ts";
+import { asArray, asNumber } from "../session/record.ts";
 
 export interface PageRef {
   readonly ref: BlobRef;
@@ -35,19 +36,20 @@ export interface PageStore {
 export function forestToWire(forest: Forest): unknown[] {
   return forest.map(({ ref, level, items, bytes }) => [refToBytes(ref), level, items, bytes]);
 }
-export function forestFromWire(value: unknown): PageRef[] {
-  return asArray(value, "forest").map((entry) => {
-    const wire = asArray(entry, "page reference");
-    const [level, items, bytes] = [1, 2, 3].map((at) => asNumber(wire[at], "level, items or bytes"));
-    if (
-      level === undefined ||
-      items === undefined ||
-      bytes === undefined ||
-      Math.min(level, items, bytes) < 0
-    )
-      throw new Error("a page reference has a negative number");
-    return { ref: refFromBytes(asBytes(wire[0], "digest")), level, items, bytes };
-  });
+/** The forest that comes next. Throws a plain Error on anything else. */
+export function readForest(from: MsgpackReader): PageRef[] {
+  const pages: PageRef[] = [];
+  for (let left = from.array(); left > 0; left--) {
+    const fields = from.array();
+    if (fields !== 4) throw new Error(`a page reference has ${fields} fields`);
+    const ref = from.hex() as BlobRef;
+    const level = asNumber(from.value(), "level");
+    const items = asNumber(from.value(), "items");
+    const bytes = asNumber(from.value(), "bytes");
+    if (Math.min(level, items, bytes) < 0) throw new Error("a page reference has a negative number");
+    pages.push({ ref, level, items, bytes });
+  }
+  return pages;
 }
 
 export function countItems(forest: Forest): number {
@@ -77,10 +79,14 @@ export function* pagesOf(forest: Forest, store: Pick<PageStore, "read">): Genera
 
 /** The pages one level below an index page. */
 export function childrenOf(page: PageRef, store: Pick<PageStore, "read">): PageRef[] {
-  const [level, children] = asArray(unpack(store.read(page.ref)), "index page");
+  const from = new MsgpackReader(store.read(page.ref));
+  if (from.array() !== 2) throw new Error(`page ${page.ref} is no pair`);
+  const level = from.value();
   if (level !== page.level)
     throw new Error(`page ${page.ref} has level ${String(level)} instead of ${page.level}`);
-  return forestFromWire(children);
+  const children = readForest(from);
+  from.finish();
+  return children;
 }
 
 /** Items of a page of level 0. */

@@ -8,7 +8,7 @@ import { type StoreError, toStoreError } from "../errors.ts";
 import { asArray } from "../session/record.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import { decodeHead, type StoredHead } from "./head.ts";
-import { HeadsFileReader, headsFromWire } from "./heads-file.ts";
+import { HeadsFileReader, headsIn } from "./heads-file.ts";
 import { looseBlocks } from "./loose-blocks.ts";
 
 export type FoundHead =
@@ -111,14 +111,14 @@ export class SalvagedHeads {
 }
 
 /** A block of heads, a block of the list, or something else, told apart by what is in it. */
-function readBlock(payload: Uint8Array): {
+function readBlock(payload: Buffer): {
   readonly heads: readonly { readonly sessionId: string; readonly bytes: Uint8Array }[];
   readonly listed: readonly string[];
 } {
   try {
     const items = asArray(unpack(payload), "block");
     if (items.length % 3 === 0 && typeof items[0] === "string" && items[2] instanceof Uint8Array) {
-      const heads = headsFromWire(items);
+      const heads = headsIn(payload);
       for (const { sessionId, bytes } of heads) decodeHead(sessionId, bytes);
       return { heads, listed: [] };
     }

@@ -5,19 +5,20 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { pack, unpack } from "../../src/codec.ts";
+import { pack } from "../../src/codec.ts";
 import type { BlobRef } from "../../src/ids.ts";
 import { PAGE_BYTES, PAGE_FAN_OUT, PAGE_MERGE_FAN_IN } from "../../src/limits.ts";
+import { MsgpackReader } from "../../src/msgpack-reader.ts";
 import { encodeHead } from "../../src/snapshot/head.ts";
 import {
   appendItems,
   countItems,
   type Forest,
-  forestFromWire,
   forestToWire,
   type PageRef,
   type PageStore,
   pagesOf,
+  readForest,
   readItems,
   replaceItems,
 } from "../../src/snapshot/pages.ts";
@@ -331,11 +332,16 @@ test("an item larger than a page has a page of its own", () => {
   checkItems(appendItems([], items, size, store), store, items);
 });
 
+/** What is read of these msgpack values. */
+function forestOf(wire: unknown): PageRef[] {
+  return readForest(new MsgpackReader(pack(wire)));
+}
+
 test("a forest travels through its bytes", () => {
   const store = new MemoryPages();
   let forest: Forest = [];
   for (let id = 0; id < 40; id++) forest = appendItems(forest, [item(id, 100_000)], size, store);
-  assert.deepEqual(forestFromWire(unpack(pack(forestToWire(forest)))), forest);
+  assert.deepEqual(forestOf(forestToWire(forest)), forest);
 });
 
 test("a page that holds another number of items than its reference says is refused", () => {
@@ -359,11 +365,13 @@ test("a page reference whose numbers are not counts is refused", () => {
   const store = new MemoryPages();
   const [page] = appendItems([], [item(0, 1)], size, store);
   assert.ok(page);
-  assert.deepEqual(forestFromWire(forestToWire([{ ...page, items: 0, bytes: 0 }])).length, 1);
+  assert.deepEqual(forestOf(forestToWire([{ ...page, items: 0, bytes: 0 }])).length, 1);
   for (const changed of [{ level: -1 }, { items: -1 }, { bytes: -1 }])
-    assert.throws(() => forestFromWire(forestToWire([{ ...page, ...changed }])), /a negative number/);
+    assert.throws(() => forestOf(forestToWire([{ ...page, ...changed }])), /a negative number/);
   for (const changed of [{ level: 0.5 }, { items: 0.5 }, { bytes: 0.5 }])
-    assert.throws(() => forestFromWire(forestToWire([{ ...page, ...changed }])), /is not an integer/);
-  assert.throws(() => forestFromWire(5), /forest is not an array/);
-  assert.throws(() => forestFromWire([5]), /page reference is not an array/);
+    assert.throws(() => forestOf(forestToWire([{ ...page, ...changed }])), /is not an integer/);
+  assert.throws(() => forestOf(5), /an array was expected/);
+  assert.throws(() => forestOf([5]), /an array was expected/);
+  assert.throws(() => forestOf([[1, 2, 3]]), /a page reference has 3 fields/);
+  assert.throws(() => forestOf([[1, 2, 3, 4]]), /bytes were expected/);
 });
