@@ -13,6 +13,9 @@ const SHORT_TEXT = 24;
 /** Short texts that come again and again (keys, kinds, roles) are made once. A power of two. */
 const REMEMBERED = 1024;
 
+/** Containers in containers. A payload has at most 200, each of them three if it is escaped; more would end the stack. */
+const MAX_DEPTH = 1000;
+
 /** Tags of msgpack. */
 const FIX_MAP = 0x80;
 const FIX_ARRAY = 0x90;
@@ -54,6 +57,7 @@ export class MsgpackReader {
   readonly #bytes: Buffer;
   readonly #end: number;
   #at: number;
+  #depth = 0;
 
   constructor(bytes: Uint8Array, start = 0, end = bytes.length) {
     this.#bytes = Buffer.isBuffer(bytes)
@@ -170,19 +174,27 @@ export class MsgpackReader {
   #array(length: number): unknown[] {
     // Not made at its length at once: a few bytes could ask for gigabytes.
     const items: unknown[] = [];
+    this.#enter();
     for (let i = 0; i < length; i++) items.push(this.value());
+    this.#depth--;
     return items;
   }
 
   #map(size: number): Record<string, unknown> {
     const map: Record<string, unknown> = {};
+    this.#enter();
     for (let i = 0; i < size; i++) {
       const key = this.#key();
       // The codec writes this key as an escape; assigned, it would be the prototype.
       if (key === "__proto__") throw new Error("a map has the key __proto__");
       map[key] = this.value();
     }
+    this.#depth--;
     return map;
+  }
+
+  #enter(): void {
+    if (++this.#depth > MAX_DEPTH) throw new Error(`more than ${MAX_DEPTH} containers lie in each other`);
   }
 
   #key(): string {

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { Packr } from "msgpackr/pack";
 import { decodeValue, encodeValue, pack, unpack } from "../src/codec.ts";
+import { MAX_PAYLOAD_DEPTH } from "../src/limits.ts";
 import { MsgpackReader } from "../src/msgpack-reader.ts";
 
 /** The settings of the format (docs/format.md), said again here. */
@@ -135,6 +136,23 @@ test("what no writer writes is refused", () => {
     ["db ffffffff 61", /4294967295 bytes were expected, 1 are there/],
   ];
   for (const [hex, problem] of cases) assert.throws(() => read(bytesOf(hex)), problem, hex);
+});
+
+test("the deepest payload is read, also where every level is escaped, and one without end is refused", () => {
+  const deepest = (wrap: (value: unknown) => unknown): unknown => {
+    let value: unknown = 1;
+    for (let level = 0; level < MAX_PAYLOAD_DEPTH; level++) value = wrap(value);
+    return value;
+  };
+  const list = deepest((value) => [value]);
+  assert.deepEqual(decodeValue(encodeValue(list, "plain")), list);
+  const escaped = deepest((value) => ({ $v: value, list: [0] }));
+  assert.deepEqual(decodeValue(encodeValue(escaped, "copy")), escaped);
+  for (const tag of ["91", "81a161"])
+    assert.throws(() => read(bytesOf(tag.repeat(100_000))), /^Error: more than 1000 containers/);
+  // Beside each other they may be as many as one likes.
+  const beside = Array.from({ length: 2000 }, () => [{}]);
+  assert.deepEqual(read(packr.pack(beside)), beside);
 });
 
 /** What it comes to: a value, or that it throws. */
