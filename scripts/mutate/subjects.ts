@@ -76,6 +76,10 @@ export const SUBJECTS: readonly Subject[] = [
   { file: "src/snapshot/pages.ts", tests: [`${SNAPSHOT}/pages.test.ts`, `${SNAPSHOT}/view.test.ts`] },
   { file: "src/checksum.ts", tests: ["test/checksum.test.ts", `${WAL}/frame.test.ts`, FORMAT] },
   {
+    file: "src/msgpack-reader.ts",
+    tests: ["test/msgpack-reader.test.ts", "test/snapshot/node-page.test.ts"],
+  },
+  {
     file: "src/msgpack-writer.ts",
     tests: ["test/msgpack-writer.test.ts", `${SESSION}/record-writer.test.ts`],
   },
