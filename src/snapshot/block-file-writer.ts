@@ -31,6 +31,7 @@ export class BlockFileWriter {
   readonly #slice: Buffer;
   #filled = 0;
   #written = 0;
+  #isEnded = false;
 
   constructor(vfs: Vfs, path: string, identity: FileIdentity) {
     // A temporary file of this name can only be the remains of a worker that was killed.
@@ -67,15 +68,21 @@ export class BlockFileWriter {
     this.#flush();
     this.#file.sync();
     this.#file.close();
-    spareSlice = this.#slice;
+    this.#giveBackSlice();
     return size;
   }
 
   /** After a failure: closes and removes the file. It is never synced again. */
   abort(): void {
-    spareSlice = this.#slice;
+    this.#giveBackSlice();
     closeQuietly(this.#file);
     removeLeftovers(this.#vfs, [this.#file.path]);
+  }
+
+  /** Once: behind it another writer may have it. */
+  #giveBackSlice(): void {
+    if (!this.#isEnded) spareSlice = this.#slice;
+    this.#isEnded = true;
   }
 
   #push(bytes: Uint8Array): void {

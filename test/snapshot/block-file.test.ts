@@ -50,6 +50,30 @@ test("a block and a footer read back", () => {
   assert.deepEqual(read, ["footer", "payload"]);
 });
 
+test("files that are written at the same time do not share a slice, whatever ended before them, and how often", () => {
+  const vfs = new MemoryVfs({ crashable: false });
+  makeDirectories(vfs);
+  const writerOf = (number: number) => new BlockFileWriter(vfs, `${PATH}.${number}`, { ...IDENTITY, number });
+  const finished = writerOf(1);
+  finished.finish("footer");
+  const first = writerOf(2);
+  finished.abort();
+  const second = writerOf(3);
+  const places = [first, second].map((writer) => writer.append(pack(`of ${writer === first}`)));
+  const read = [first, second].map((writer, i) => {
+    const number = i + 2;
+    const size = writer.finish("footer");
+    const reader = new BlockFileReader(vfs, `${PATH}.${number}`, { ...IDENTITY, number }, size, () => "");
+    const place = places[i];
+    try {
+      return place && reader.decode(place.offset, reader.block(place));
+    } finally {
+      reader.close();
+    }
+  });
+  assert.deepEqual(read, ["of true", "of false"]);
+});
+
 test("a block that is whole and cannot be decoded is CORRUPT at its offset", () => {
   // An array of two items that ends behind the first.
   const { vfs, size, place } = written(Uint8Array.of(0x92, 1));
