@@ -4,7 +4,7 @@
  * It knows one extension type, that of bytes, and nothing of what values mean.
  *
  * 1. Nothing outside `start` and `end` is read, whatever a length says; what does not fit throws a plain Error.
- * 2. What it answers aliases nothing of the bytes.
+ * 2. What it answers aliases nothing of the bytes, but for what `view` answers.
  * 3. Every text comes back character for character; bytes that are no UTF-8, which no writer writes, become U+FFFD.
  */
 
@@ -101,26 +101,35 @@ export class MsgpackReader {
     }
   }
 
-  /** The items of an array that comes next; they follow. */
-  array(): number {
+  /** The items of an array that comes next; they follow. `what` names it in the error, here and below. */
+  array(what?: string): number {
     const tag = this.#byte();
     if (tag >= FIX_ARRAY && tag < FIX_TEXT) return tag - FIX_ARRAY;
     if (tag === ARRAY_16 || tag === ARRAY_32) return this.#length(tag - ARRAY_16 + 1);
-    throw new Error(`an array was expected, not ${hex(tag)}`);
+    throw new Error(
+      what === undefined ? `an array was expected, not ${hex(tag)}` : `${what} is not an array`,
+    );
   }
 
   /** Bytes of a value of bytes, in either form, that comes next and is passed over: it ends at `at`. */
-  skipBytes(): number {
+  skipBytes(what?: string): number {
     const tag = this.#byte();
-    if (!isBinary(tag) && !isExtension(tag)) throw new Error(`bytes were expected, not ${hex(tag)}`);
+    if (!isBinary(tag) && !isExtension(tag))
+      throw new Error(what === undefined ? `bytes were expected, not ${hex(tag)}` : `${what} is not bytes`);
     const length = isBinary(tag) ? this.#length(tag - BIN_8) : this.#beginExtension(tag);
     this.#take(length);
     return length;
   }
 
+  /** The bytes that come next, in either form, where they lie. */
+  view(what?: string): Uint8Array {
+    const length = this.skipBytes(what);
+    return this.#bytes.subarray(this.#at - length, this.#at);
+  }
+
   /** The bytes that come next, in either form, as lowercase hexadecimal. */
-  hex(): string {
-    const length = this.skipBytes();
+  hex(what?: string): string {
+    const length = this.skipBytes(what);
     return this.#bytes.toString("hex", this.#at - length, this.#at);
   }
 

@@ -53,8 +53,6 @@ const DOORS = new Set(["index.ts", "opentelemetry.ts", "testing/index.ts", "cli/
 const MAX_LINES = 300;
 /** Files that are longer for a reason. */
 const LONGER: Readonly<Record<string, string>> = {
-  "session/record.ts":
-    "all record kinds and their bytes side by side, so that the format is read in one place",
   "session/types.ts": "the contract's data types, declarations only",
   "testing/conformance/arguments.ts": "one area of laws, read side by side",
   "testing/conformance/commit.ts": "one area of laws, read side by side",

@@ -63,7 +63,7 @@ export function writeCommit(to: MsgpackWriter, record: CommitRecord): void {
   }
 }
 
-function writeConfig(to: MsgpackWriter, config: PersistedSessionConfig): void {
+export function writeConfig(to: MsgpackWriter, config: PersistedSessionConfig): void {
   to.array(6);
   writeText(to, config.providerId);
   writeText(to, config.configuredModel);
@@ -103,7 +103,7 @@ function writeNode(to: MsgpackWriter, node: NodeFact): void {
   to.binary(node.body);
 }
 
-function writeUsage(to: MsgpackWriter, { source, model, usage }: TokenLedgerEntry): void {
+export function writeUsage(to: MsgpackWriter, { source, model, usage }: TokenLedgerEntry): void {
   to.array(6);
   writeText(to, source);
   writeText(to, model);
@@ -114,17 +114,17 @@ function writeUsage(to: MsgpackWriter, { source, model, usage }: TokenLedgerEntr
 }
 
 /** A text with lone surrogates, which msgpack cannot carry, travels as its UTF-16 code units. */
-function writeText(to: MsgpackWriter, text: string): void {
+export function writeText(to: MsgpackWriter, text: string): void {
   if (text.isWellFormed()) to.text(text);
   else to.binary(Buffer.from(text, "utf16le"));
 }
 
-function writeOptional(to: MsgpackWriter, text: string | undefined): void {
+export function writeOptional(to: MsgpackWriter, text: string | undefined): void {
   if (text === undefined) to.nil();
   else writeText(to, text);
 }
 
-function writeRef(to: MsgpackWriter, ref: BlobRef | undefined): void {
+export function writeRef(to: MsgpackWriter, ref: BlobRef | undefined): void {
   if (ref === undefined) to.nil();
   else to.hexBinary(ref);
 }

@@ -7,8 +7,10 @@
  */
 import { packTransient, unpack } from "../codec.ts";
 import { type BlobRef, refFromBytes, refToBytes } from "../ids.ts";
+import { MsgpackReader } from "../msgpack-reader.ts";
 import { MsgpackWriter } from "../msgpack-writer.ts";
-import { GraphTag, isCommitLayout, RecordTag, writeBlob, writeCommit } from "./record-writer.ts";
+import { readCommit, type TakenBytes } from "./record-reader.ts";
+import { RecordTag, writeBlob, writeCommit } from "./record-writer.ts";
 import type { PickerChange, PickerState } from "./state.ts";
 import type { PersistedSessionConfig, SessionMeta, TokenLedgerEntry, TokenUsage } from "./types.ts";
 
@@ -116,8 +118,18 @@ function toWire(record: Exclude<LogRecord, BlobRecord | CommitRecord>): unknown[
   }
 }
 
-/** Decodes a record whose frame was verified. Throws a plain Error naming what is wrong; callers say where. */
-export function decodeRecord(bytes: Uint8Array): LogRecord {
+/**
+ * Decodes a record whose frame was verified. Throws a plain Error naming what is wrong; callers say where. Bytes of a
+ * commit are copies, or views of what is decoded.
+ */
+export function decodeRecord(bytes: Uint8Array, taken: TakenBytes = "copies"): LogRecord {
+  const from = new MsgpackReader(bytes);
+  const items = from.array();
+  if (from.value() === RecordTag.commit) {
+    const commit = readCommit(from, items, taken);
+    from.finish();
+    return commit;
+  }
   const wire = asArray(unpack(bytes), "record");
   switch (wire[0]) {
     case RecordTag.blob:
@@ -129,8 +141,6 @@ export function decodeRecord(bytes: Uint8Array): LogRecord {
         at: asNumber(wire[4], "at"),
         data: asBytes(wire[5], "data"),
       };
-    case RecordTag.commit:
-      return commitFromWire(wire);
     case RecordTag.meta:
       return {
         kind: "meta",
@@ -151,30 +161,6 @@ export function decodeRecord(bytes: Uint8Array): LogRecord {
     default:
       throw new Error(`unknown record kind ${String(wire[0])}`);
   }
-}
-
-function commitFromWire(wire: unknown[]): CommitRecord {
-  if (!isCommitLayout(wire[2])) throw new Error(`unknown commit layout ${String(wire[2])}`);
-  const operation = wire[14] === null ? undefined : asArray(wire[14], "operation");
-  return {
-    kind: "commit",
-    sessionId: asText(wire[1], "session"),
-    revision: asNumber(wire[3], "revision"),
-    config: configFromWire(wire[4]),
-    leafNodeId: optionalText(wire[5], "leaf"),
-    checkpointRef: refFromBytes(asBytes(wire[6], "checkpoint")),
-    manifest: asBytes(wire[7], "manifest"),
-    toolStateRef: refFromWire(wire[8]),
-    pluginSnapshotRef: refFromWire(wire[9]),
-    executionStateRef: refFromWire(wire[10]),
-    graph: graphFromWire(wire[11]),
-    usage: asArray(wire[12], "usage").map(usageFromWire),
-    picker: pickerChangeFromWire(wire[13]),
-    operation:
-      operation === undefined
-        ? undefined
-        : { id: asText(operation[0], "operation id"), digest: asBytes(operation[1], "operation digest") },
-  };
 }
 
 // --- parts shared with heads --------------------------------------------------------------------------
@@ -258,15 +244,6 @@ export function pickerFromWire(value: unknown): PickerState | undefined {
   const wire = asArray(value, "picker");
   return { firstUserMessage: asText(wire[0], "first message"), userMessageCount: asNumber(wire[1], "count") };
 }
-function pickerChangeFromWire(value: unknown): PickerChange | undefined {
-  if (value === null) return undefined;
-  const wire = asArray(value, "picker");
-  return {
-    firstUserMessage: optionalText(wire[0], "first message"),
-    userMessageCount: asNumber(wire[1], "count"),
-  };
-}
-
 export function nodeToWire(node: NodeFact): unknown[] {
   return [node.id, node.parent ?? null, node.flags, node.body];
 }
@@ -280,24 +257,8 @@ export function nodeFromWire(value: unknown): NodeFact {
   };
 }
 
-function graphFromWire(value: unknown): GraphFact {
-  if (value === null) return { kind: "unchanged" };
-  const [tag, ...items] = asArray(value, "graph");
-  if (tag === GraphTag.append) return { kind: "append", nodes: items.map(nodeFromWire) };
-  if (tag !== GraphTag.replace) throw new Error(`unknown graph fact ${String(tag)}`);
-  return { kind: "replace", steps: items.map(stepFromWire) };
-}
-function stepFromWire(value: unknown): ReplaceStep {
-  const wire = asArray(value, "step");
-  if (wire.length !== 2) return { kind: "node", node: nodeFromWire(wire) };
-  return { kind: "keep", start: asNumber(wire[0], "start"), count: asNumber(wire[1], "count") };
-}
-
 export function optionalRef(ref: BlobRef | undefined): Uint8Array | null {
   return ref === undefined ? null : refToBytes(ref);
-}
-export function refFromWire(value: unknown): BlobRef | undefined {
-  return value === null ? undefined : refFromBytes(asBytes(value, "ref"));
 }
 
 function blobKindAt(index: unknown): BlobKind {

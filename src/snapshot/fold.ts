@@ -10,6 +10,7 @@
  */
 
 import { sha256 } from "../checksum.ts";
+import { copyOf } from "../codec.ts";
 import { type BlobRef, refFromBytes } from "../ids.ts";
 import { MAX_COMPONENT_BYTES } from "../limits.ts";
 import { type BlobKind, type BlobRecord, decodeRecord } from "../session/record.ts";
@@ -123,7 +124,7 @@ function recordsAt(
     const [lsn, segment, offset] = places.slice(i, i + 3) as [number, number, number];
     const file = segmentFile(root, segment);
     const payload = log.read(segment, offset);
-    const record = decodedAt(file, offset, () => decodeRecord(payload));
+    const record = decodedAt(file, offset, () => decodeRecord(payload, "views"));
     if (record.kind === "blob" || record.sessionId !== sessionId)
       throw corruptFile(file, offset, `LSN ${lsn} is not of this session any more`, sessionId);
     records.push({ lsn, record, file, offset });
@@ -149,7 +150,9 @@ function segmentFile(root: string, segment: number): string {
 /** Also of a record that the head has already, or that a later one superseded. */
 function addManifest(builder: PackBuilder, placed: PlacedRecord): void {
   const { record } = placed;
-  if (record.kind === "commit") addBlob(builder, placed, record.checkpointRef, "manifest", record.manifest);
+  if (record.kind !== "commit" || builder.has(record.checkpointRef)) return;
+  // The manifest is a view of its record, which the pack must not keep in memory.
+  addBlob(builder, placed, record.checkpointRef, "manifest", copyOf(record.manifest));
 }
 
 function addBlob(

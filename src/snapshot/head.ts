@@ -2,9 +2,9 @@
  * A stored head: all that is needed to go on with a session without its log. Small whatever the session's
  * length, because nodes and receipts lie in pages. `head-state.ts` is the way back into memory.
  */
-import { packTransient } from "../codec.ts";
-import { type BlobRef, type Lsn, refFromBytes, refToBytes } from "../ids.ts";
+import { type Lsn, refFromBytes, refToBytes } from "../ids.ts";
 import { MsgpackReader } from "../msgpack-reader.ts";
+import { MsgpackWriter } from "../msgpack-writer.ts";
 import { LIVE, type NodeEntry } from "../session/node-table.ts";
 import {
   asArray,
@@ -12,21 +12,18 @@ import {
   asNumber,
   asText,
   configFromWire,
-  configToWire,
   metaFromWire,
-  metaToWire,
   nodeFromWire,
   nodeToWire,
-  optionalRef,
   pickerFromWire,
-  pickerToWire,
   usageFromWire,
-  usageToWire,
 } from "../session/record.ts";
+import { expectItems, readOptionalRef, readOptionalText, readRef } from "../session/record-reader.ts";
+import { writeConfig, writeOptional, writeRef, writeText, writeUsage } from "../session/record-writer.ts";
 import type { Removal } from "../session/removals.ts";
 import type { HeadState, PickerState, Receipt } from "../session/state.ts";
 import type { SessionMeta, TokenLedgerEntry } from "../session/types.ts";
-import { type Forest, forestToWire, readForest } from "./pages.ts";
+import { type Forest, readForest, writeForest } from "./pages.ts";
 
 export interface StoredHead {
   readonly sessionId: string;
@@ -52,25 +49,34 @@ const LAYOUT = 2;
 const LAYOUT_WITHOUT_REMOVALS = 1;
 const ITEMS = 13;
 const ITEMS_WITHOUT_REMOVALS = 11;
+const HEAD_STATE_ITEMS = 8;
+
+const writer = new MsgpackWriter("reused");
 
 /** The result shares a buffer with those made before and after it: a fold keeps all of them until they are written. */
 export function encodeHead(head: StoredHead): Uint8Array {
-  const wire = packTransient([
-    LAYOUT,
-    head.deleted,
-    head.head === undefined ? null : headStateToWire(head.head),
-    head.meta === undefined ? null : metaToWire(head.meta),
-    pickerToWire(head.picker),
-    head.ledger.map(usageToWire),
-    head.lastCommitLsn,
-    head.lastLsn,
-    head.hiddenCount,
-    forestToWire(head.nodes),
-    forestToWire(head.receipts),
-    forestToWire(head.removals),
-    head.oldestCopy,
-  ]);
-  return Buffer.from(wire);
+  const to = writer;
+  to.begin();
+  to.array(ITEMS);
+  to.integer(LAYOUT);
+  to.boolean(head.deleted);
+  if (head.head === undefined) to.nil();
+  else writeHeadState(to, head.head);
+  if (head.meta === undefined) to.nil();
+  else writeMeta(to, head.meta);
+  to.array(2);
+  writeText(to, head.picker.firstUserMessage);
+  to.integer(head.picker.userMessageCount);
+  to.array(head.ledger.length);
+  for (const entry of head.ledger) writeUsage(to, entry);
+  to.integer(head.lastCommitLsn);
+  to.integer(head.lastLsn);
+  to.integer(head.hiddenCount);
+  writeForest(to, head.nodes);
+  writeForest(to, head.receipts);
+  writeForest(to, head.removals);
+  to.integer(head.oldestCopy);
+  return Buffer.from(to.end());
 }
 
 /** Throws a plain Error on anything else; the caller says where. */
@@ -115,37 +121,41 @@ export function pagedIn({ nodes, receipts, removals }: StoredHead): Forest {
   return [...nodes, ...receipts, ...removals];
 }
 
-function headStateToWire(head: HeadState): unknown[] {
-  return [
-    head.revision,
-    configToWire(head.config),
-    head.leafNodeId ?? null,
-    refToBytes(head.checkpointRef),
-    optionalRef(head.refs.toolState),
-    optionalRef(head.refs.pluginSnapshot),
-    optionalRef(head.refs.executionState),
-    head.nodeCount,
-  ];
+function writeHeadState(to: MsgpackWriter, head: HeadState): void {
+  to.array(HEAD_STATE_ITEMS);
+  to.integer(head.revision);
+  writeConfig(to, head.config);
+  writeOptional(to, head.leafNodeId);
+  to.hexBinary(head.checkpointRef);
+  writeRef(to, head.refs.toolState);
+  writeRef(to, head.refs.pluginSnapshot);
+  writeRef(to, head.refs.executionState);
+  to.integer(head.nodeCount);
 }
 function readHeadState(from: MsgpackReader): HeadState {
-  const fields = from.array();
-  if (fields !== 8) throw new Error(`a head state has ${fields} fields`);
+  expectItems(from, HEAD_STATE_ITEMS, "head state");
   return {
     revision: asNumber(from.value(), "revision"),
     config: configFromWire(from.value()),
-    leafNodeId: from.nil() ? undefined : asText(from.value(), "leaf"),
-    checkpointRef: from.hex() as BlobRef,
+    leafNodeId: readOptionalText(from, "leaf"),
+    checkpointRef: readRef(from, "checkpoint"),
     manifest: undefined,
     refs: {
-      toolState: readRef(from),
-      pluginSnapshot: readRef(from),
-      executionState: readRef(from),
+      toolState: readOptionalRef(from),
+      pluginSnapshot: readOptionalRef(from),
+      executionState: readOptionalRef(from),
     },
     nodeCount: asNumber(from.value(), "node count"),
   };
 }
-function readRef(from: MsgpackReader): BlobRef | undefined {
-  return from.nil() ? undefined : (from.hex() as BlobRef);
+
+function writeMeta(to: MsgpackWriter, meta: SessionMeta): void {
+  to.array(5);
+  writeText(to, meta.sessionName);
+  writeText(to, meta.createdAt);
+  writeText(to, meta.model);
+  writeOptional(to, meta.cwd);
+  writeOptional(to, meta.parentSessionId);
 }
 
 /** Bit of a stored node's flags: it is tombstoned. The flags of `record.ts` lie below. */

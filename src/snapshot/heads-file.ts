@@ -161,7 +161,7 @@ function headIn(payload: Buffer, sessionId: string): Uint8Array | undefined {
   for (let left = itemsOf(from, 3); left > 0; left -= 3) {
     const isIt = from.skipText(sessionId) || asText(from.value(), "id") === sessionId;
     asNumber(from.value(), "LSN");
-    const bytes = bytesNext(from, payload);
+    const bytes = from.view();
     if (isIt) found ??= bytes;
   }
   from.finish();
@@ -183,7 +183,7 @@ export function headsIn(payload: Buffer): HeadBytes[] {
   for (let left = itemsOf(from, 3); left > 0; left -= 3) {
     const sessionId = asText(from.value(), "id");
     const lastCommitLsn = asNumber(from.value(), "LSN");
-    heads.push({ sessionId, lastCommitLsn, bytes: bytesNext(from, payload) });
+    heads.push({ sessionId, lastCommitLsn, bytes: from.view() });
   }
   from.finish();
   return heads;
@@ -194,11 +194,6 @@ function itemsOf(from: MsgpackReader, each: number): number {
   const items = from.array();
   if (items % each !== 0) throw new Error(`${items} items are not ${each} of each entry`);
   return items;
-}
-
-function bytesNext(from: MsgpackReader, payload: Buffer): Uint8Array {
-  const length = from.skipBytes();
-  return payload.subarray(from.at - length, from.at);
 }
 
 function keysIn(payload: Buffer): ListKey[] {

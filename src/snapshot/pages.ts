@@ -10,11 +10,13 @@
  *    PAGE_MERGE_FAN_IN of each.
  */
 import { sha256 } from "../checksum.ts";
-import { pack, unpack } from "../codec.ts";
+import { copyOf, unpack } from "../codec.ts";
 import { type BlobRef, refFromBytes, refToBytes } from "../ids.ts";
 import { PAGE_BYTES, PAGE_FAN_OUT, PAGE_MERGE_FAN_IN } from "../limits.ts";
 import { MsgpackReader } from "../msgpack-reader.ts";
+import { MsgpackWriter } from "../msgpack-writer.ts";
 import { asArray, asNumber } from "../session/record.ts";
+import { expectItems, readRef } from "../session/record-reader.ts";
 
 export interface PageRef {
   readonly ref: BlobRef;
@@ -26,6 +28,9 @@ export interface PageRef {
 }
 export type Forest = readonly PageRef[];
 
+const REFERENCE_ITEMS = 4;
+const writer = new MsgpackWriter("reused");
+
 /** Where pages are read from and written to. `drop` tells that a page is superseded. */
 export interface PageStore {
   read(ref: BlobRef): Uint8Array;
@@ -36,13 +41,22 @@ export interface PageStore {
 export function forestToWire(forest: Forest): unknown[] {
   return forest.map(({ ref, level, items, bytes }) => [refToBytes(ref), level, items, bytes]);
 }
+export function writeForest(to: MsgpackWriter, forest: Forest): void {
+  to.array(forest.length);
+  for (const { ref, level, items, bytes } of forest) {
+    to.array(REFERENCE_ITEMS);
+    to.hexBinary(ref);
+    to.integer(level);
+    to.integer(items);
+    to.integer(bytes);
+  }
+}
 /** The forest that comes next. Throws a plain Error on anything else. */
 export function readForest(from: MsgpackReader): PageRef[] {
   const pages: PageRef[] = [];
   for (let left = from.array(); left > 0; left--) {
-    const fields = from.array();
-    if (fields !== 4) throw new Error(`a page reference has ${fields} fields`);
-    const ref = from.hex() as BlobRef;
+    expectItems(from, REFERENCE_ITEMS, "page reference");
+    const ref = readRef(from, "digest");
     const level = asNumber(from.value(), "level");
     const items = asNumber(from.value(), "items");
     const bytes = asNumber(from.value(), "bytes");
@@ -167,10 +181,25 @@ function* runsOf(items: readonly unknown[], size: (item: unknown) => number): Ge
 }
 
 function writePage(level: number, content: unknown, items: number, store: PageStore): PageRef {
-  const bytes = pack([level, content]);
+  writer.begin();
+  writer.array(2);
+  writer.integer(level);
+  writeItem(content);
+  const bytes = copyOf(writer.end());
   const ref = refFromBytes(sha256(bytes));
   store.write(bytes, ref);
   return { ref, level, items, bytes: bytes.length };
+}
+
+/** What items are made of: arrays, texts, numbers, bytes and nil. */
+function writeItem(item: unknown): void {
+  if (typeof item === "string") return writer.text(item);
+  if (typeof item === "number") return writer.number(item);
+  if (item === null) return writer.nil();
+  if (item instanceof Uint8Array) return writer.binary(item);
+  const parts = asArray(item, "an item");
+  writer.array(parts.length);
+  for (const part of parts) writeItem(part);
 }
 
 /** A page of level 0 that is left alone; a little short of full counts, or the last item would decide. */

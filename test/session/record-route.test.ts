@@ -131,7 +131,7 @@ test("what the front does not tell by hand is decoded: wider numbers, and what i
     // Taken for a text of 32 bytes, it would be followed by a layout.
     [[2, null, Buffer.alloc(30), 2, ...nils(11)], /unknown commit layout/],
     [[1, "s", 2, ...nils(12)], /digest is not bytes/],
-    [[2, "s", 2, 1, null, null], /operation is not an array/],
+    [[2, "s", 2, 1, null, null], /a commit has 6 items/],
     [[9, "s", 2, ...nils(12)], /unknown record kind 9/],
     [[9, DIGEST, 0, 5, 5, DIGEST], /unknown record kind 9/],
   ];

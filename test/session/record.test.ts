@@ -81,8 +81,24 @@ for (const record of records) {
   const what = record.kind === "commit" ? `commit (${record.graph.kind})` : record.kind;
   test(`a ${what} record comes back equal, texts with lone surrogates too`, () => {
     assert.deepStrictEqual(decodeRecord(encodeRecord(record)), record);
+    assert.deepStrictEqual(decodeRecord(encodeRecord(record), "views"), record);
   });
 }
+
+test("copies outlive the bytes of their record, and of views only the digest of an operation does, which is kept", () => {
+  const [, appended] = records;
+  assert.ok(appended?.kind === "commit" && full.kind === "commit");
+  for (const taken of ["copies", "views"] as const) {
+    const encoded = Buffer.from(encodeRecord(appended));
+    const found = decodeRecord(encoded, taken);
+    encoded.fill(0);
+    assert.ok(found.kind === "commit" && found.graph.kind === "append");
+    assert.deepEqual(found.operation, full.operation);
+    const isView = taken === "views";
+    assert.deepEqual(found.manifest, isView ? bytes(0, 0, 0) : full.manifest);
+    assert.deepEqual(found.graph.nodes[0]?.body, isView ? bytes(0) : bytes(1));
+  }
+});
 
 test("bytes that are no record are refused, not guessed", () => {
   for (const wrong of [bytes(0x01), bytes(0x90), bytes(0x91, 0x63), bytes(0xc1)]) {
@@ -165,7 +181,8 @@ test("a field of another type is refused by its name, wherever it stands", () =>
     assert.ok(record !== undefined);
     const value = Object.entries(other).find(([type]) => what.endsWith(type))?.[1];
     for (const path of places)
-      assert.throws(() => decodeRecord(withItem(record, path, value)), { message: what }, `${path}`);
+      for (const taken of ["copies", "views"] as const)
+        assert.throws(() => decodeRecord(withItem(record, path, value), taken), { message: what }, `${path}`);
   }
 });
 

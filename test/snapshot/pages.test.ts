@@ -371,7 +371,7 @@ test("a page reference whose numbers are not counts is refused", () => {
   for (const changed of [{ level: 0.5 }, { items: 0.5 }, { bytes: 0.5 }])
     assert.throws(() => forestOf(forestToWire([{ ...page, ...changed }])), /is not an integer/);
   assert.throws(() => forestOf(5), /an array was expected/);
-  assert.throws(() => forestOf([5]), /an array was expected/);
-  assert.throws(() => forestOf([[1, 2, 3]]), /a page reference has 3 fields/);
-  assert.throws(() => forestOf([[1, 2, 3, 4]]), /bytes were expected/);
+  assert.throws(() => forestOf([5]), /page reference is not an array/);
+  assert.throws(() => forestOf([[1, 2, 3]]), /page reference has 3 items/);
+  assert.throws(() => forestOf([[1, 2, 3, 4]]), /digest is not bytes/);
 });
