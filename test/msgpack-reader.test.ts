@@ -92,6 +92,20 @@ test("values around every change of header are read back", () => {
   }
 });
 
+test("numbers around every change of width are read back", () => {
+  const edges = [0, 2 ** 5, 2 ** 7, 2 ** 8, 2 ** 15, 2 ** 16, 2 ** 31, 2 ** 32, 2 ** 53];
+  for (const edge of edges)
+    for (const value of [edge - 1, edge, -edge, -edge - 1].filter(Number.isSafeInteger))
+      assert.equal(read(packr.pack(value)), value === 0 ? 0 : value);
+});
+
+test("an array that comes next tells its items, however many, and nothing else does", () => {
+  for (const size of [0, 1, 15, 16, 65_535, 65_536])
+    assert.equal(new MsgpackReader(packr.pack(new Array(size).fill(1))).array(), size);
+  for (const hex of ["8f", "a0", "c0", "db 00000000", "de 0000"])
+    assert.throws(() => new MsgpackReader(bytesOf(hex)).array(), /an array was expected/);
+});
+
 test("any msgpack for a value is read, whatever the width of its header", () => {
   const cases: [string, unknown][] = [
     ["cc 05", 5],
@@ -129,6 +143,7 @@ test("what no writer writes is refused", () => {
     ["c7 00 74", /unknown extension type 0x74/],
     ["d5 74 02 07", /unknown extension type 0x74/],
     ["81 07 07", /key of a map is no text but 0x07/],
+    ["81 c0 07", /key of a map is no text but 0xc0/],
     ["81 a9 5f5f70726f746f5f5f 80", /key __proto__/],
     ["07 07", /1 bytes are left/],
     ["", /1 bytes were expected, 0 are there/],
@@ -150,6 +165,9 @@ test("the deepest payload is read, also where every level is escaped, and one wi
   assert.deepEqual(decodeValue(encodeValue(escaped, "copy")), escaped);
   for (const tag of ["91", "81a161"])
     assert.throws(() => read(bytesOf(tag.repeat(100_000))), /^Error: more than 1000 containers/);
+  const most = bytesOf(`${"91".repeat(1000)}07`);
+  assert.doesNotThrow(() => read(most));
+  assert.throws(() => read(Buffer.concat([bytesOf("91"), most])), /more than 1000/);
   // Beside each other they may be as many as one likes.
   const beside = Array.from({ length: 2000 }, () => [{}]);
   assert.deepEqual(read(packr.pack(beside)), beside);
@@ -219,6 +237,7 @@ test("a text is passed over only where it stands, whole and not as the beginning
   // The unit of "é" is the one byte that "\xe9" would be, and two bytes as a text.
   assert.equal(new MsgpackReader(bytesOf("a1 e9")).skipText("é"), false);
   assert.equal(new MsgpackReader(bytesOf("a2 61"), 0, 2).skipText("aa"), false);
+  assert.equal(new MsgpackReader(bytesOf("a2 61 61"), 0, 2).skipText("aa"), false, "half of it lies outside");
 });
 
 test("bytes are read as hexadecimal, in either form, and nil only where it stands", () => {
