@@ -129,6 +129,7 @@ test("any msgpack for a value is read, whatever the width of its header", () => 
     ["d4 74 01", new Uint8Array()],
     ["d5 74 01 07", new Uint8Array([7])],
     ["d6 74 01 07 08 09", new Uint8Array([7, 8, 9])],
+    ["d8 74 01 00112233445566778899aabbccddee", new Uint8Array(bytesOf("00112233445566778899aabbccddee"))],
     ["c7 02 74 01 07", new Uint8Array([7])],
     ["c8 0002 74 01 07", new Uint8Array([7])],
     ["c9 00000002 74 01 07", new Uint8Array([7])],
@@ -220,6 +221,15 @@ test("short texts that begin, end and count alike are told apart", () => {
   for (let turn = 0; turn < 2; turn++) assert.deepEqual(read(packr.pack(map)), map);
 });
 
+test("a text that was read before is not taken for a longer one that begins with it", () => {
+  const printable = Array.from({ length: 95 }, (_, i) => String.fromCharCode(32 + i));
+  for (const first of printable)
+    for (const second of printable) {
+      assert.equal(read(packr.pack("a")), "a");
+      assert.equal(read(packr.pack(`a${first}${second}`)), `a${first}${second}`);
+    }
+});
+
 test("a text is passed over only where it stands, whole and not as the beginning of another", () => {
   for (const one of ["", "a", "a".repeat(31), "a".repeat(32), "a".repeat(255)]) {
     for (const [stored, isIt] of [
@@ -236,6 +246,7 @@ test("a text is passed over only where it stands, whole and not as the beginning
   }
   // The unit of "é" is the one byte that "\xe9" would be, and two bytes as a text.
   assert.equal(new MsgpackReader(bytesOf("a1 e9")).skipText("é"), false);
+  assert.equal(new MsgpackReader(bytesOf("a1 80")).skipText("\u0080"), false);
   assert.equal(new MsgpackReader(bytesOf("a2 61"), 0, 2).skipText("aa"), false);
   assert.equal(new MsgpackReader(bytesOf("a2 61 61"), 0, 2).skipText("aa"), false, "half of it lies outside");
 });
