@@ -3,7 +3,8 @@
  * are never reordered or removed. It deliberately decides nothing about graphs.
  *
  * 1. A table owns its bytes: whoever adds a node may reuse what he gave, and what a new table leaves out is
- *    really gone from memory. Only bytes that come whole, with many bodies in them, are kept as they are (`addIn`).
+ *    really gone from memory. Only bytes that come whole, with many bodies in them, are kept as they are (`addIn`),
+ *    and what a "borrowing" table is given: that of a fold, which is gone before what it was given changes.
  * 2. Bodies lie side by side in chunks, and an entry makes a view when it is asked for its body. A million small
  *    buffers would cost the garbage collector more than all the rest of their commits.
  * 3. Bodies that are durable may leave memory (`shed`): a session goes on taking commits without them. The first
@@ -128,8 +129,13 @@ export class NodeTable {
   readonly #bodies = new Chunks({ least: 1 * KIB, most: 64 * KIB });
   /** What is kept beside nodes, in chunks of its own: it is forgotten sooner than they are. */
   readonly #beside = new Chunks({ least: KIB / 4, most: 8 * KIB });
+  readonly #borrows: boolean;
   #reload: (() => NodeTable) | undefined;
   #holds = 0;
+
+  constructor(bytes: "owned" | "borrowed" = "owned") {
+    this.#borrows = bytes === "borrowed";
+  }
 
   /** Bytes of memory of all bodies, of ids and of what else is kept, for memory accounting. */
   get bytes(): number {
@@ -147,7 +153,9 @@ export class NodeTable {
    */
   add(node: NewNode, revision = 0, hiddenAt = LIVE): void {
     const parent = this.#enter(node);
-    const at = this.#bodies.put(node.body);
+    let at = 0;
+    if (this.#borrows) this.#bodies.putWhole(node.body);
+    else at = this.#bodies.put(node.body);
     const { last } = this.#bodies;
     this.#stored.push(new StoredEntry(node, parent, revision, hiddenAt, this, last, at, node.body.length));
     last.end = this.#stored.length;
@@ -183,6 +191,7 @@ export class NodeTable {
 
   /** A copy of bytes that live as long as somebody has them, such as the checkpoint manifest of the newest commit. */
   keep(bytes: Uint8Array): Uint8Array {
+    if (this.#borrows) return bytes;
     const at = this.#beside.put(bytes);
     const kept = this.#beside.last.bytes?.subarray(at, at + bytes.length);
     this.#beside.forgetFull();

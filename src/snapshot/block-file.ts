@@ -37,6 +37,9 @@ const FILE_VERSION = 1;
 const MAGIC = { heads: Buffer.from("VRVHEAD\x1a", "latin1"), pack: Buffer.from("VRVPACK\x1a", "latin1") };
 /** Bytes of a block and its prefix that `glance` has a buffer for: those of an index and of heads are of 4 KiB. */
 const GLANCE_BYTES = 8 * KIB;
+/** Bytes that are read at a time where blocks are read in order, and how many may be passed over between two. */
+const READ_AHEAD_BYTES = 64 * KIB;
+const READ_AHEAD_GAP_BYTES = 16 * KIB;
 const TRAILER_MAGIC = Buffer.from("VRVTAIL\x1a", "latin1");
 
 /** Identity that header and manifest must agree on. */
@@ -82,6 +85,9 @@ export class BlockFileReader<Footer> {
   readonly size: number;
   readonly footer: Footer;
   readonly #file: VfsFile;
+  /** What was read in order last, and where in the file it ends. */
+  #ahead: Buffer = NOTHING;
+  #aheadEnd = 0;
 
   /** Checks header, size, trailer and footer, which `readFooter` understands or throws. */
   constructor(
@@ -113,20 +119,29 @@ export class BlockFileReader<Footer> {
 
   /** Payload of a block, verified. A fresh buffer. */
   block(place: BlockPlace, sessionId?: string): Buffer {
-    return this.#verified(place, sessionId, allocate);
+    return this.#verified(place, sessionId, (offset, length) => this.#read(offset, length));
   }
 
   /** As `block`, but valid until the next glance at any file: for what is understood at once, and not kept. */
   glance(place: BlockPlace, sessionId?: string): Buffer {
-    return this.#verified(place, sessionId, glanceBuffer);
+    return this.#verified(place, sessionId, (offset, length) => this.#read(offset, length, glanceBuffer));
   }
 
-  #verified({ offset, length }: BlockPlace, sessionId: string | undefined, buffer: GetBuffer): Buffer {
+  /** As `block`, for one who reads blocks about in the order they lie: of those behind it a piece is read along. */
+  blockInOrder(place: BlockPlace, sessionId?: string): Buffer {
+    return this.#verified(place, sessionId, (offset, length) => this.#readAhead(offset, length));
+  }
+
+  #verified(
+    { offset, length }: BlockPlace,
+    sessionId: string | undefined,
+    read: (offset: number, length: number) => Buffer,
+  ): Buffer {
     const end = offset + BLOCK_PREFIX_BYTES + length;
     if (offset < FILE_HEADER_BYTES || length < 0 || end > this.size - FILE_TRAILER_BYTES) {
       throw corruptFile(this.path, offset, "a block lies outside the file", sessionId);
     }
-    const bytes = this.#read(offset, BLOCK_PREFIX_BYTES + length, buffer);
+    const bytes = read(offset, BLOCK_PREFIX_BYTES + length);
     if (bytes.readUInt32LE(0) !== length)
       throw corruptFile(this.path, offset, "a block has another length", sessionId);
     const payload = bytes.subarray(BLOCK_PREFIX_BYTES);
@@ -149,6 +164,31 @@ export class BlockFileReader<Footer> {
     closeQuietly(this.#file);
   }
 
+  /** Reads a piece if the last read ended nearby; of a piece that cannot be read whole these bytes alone. */
+  #readAhead(offset: number, length: number): Buffer {
+    let at = offset - this.#aheadEnd + this.#ahead.length;
+    if (at < 0 || at + length > this.#ahead.length) {
+      const isNear = at >= 0 && offset - this.#aheadEnd <= READ_AHEAD_GAP_BYTES;
+      const piece = Math.min(READ_AHEAD_BYTES, this.size - offset);
+      const ahead = isNear && length < piece ? this.#tryRead(offset, piece) : undefined;
+      this.#ahead = ahead ?? this.#read(offset, length);
+      this.#aheadEnd = offset + this.#ahead.length;
+      at = 0;
+    }
+    return this.#ahead.subarray(at, at + length);
+  }
+
+  /** Undefined where a byte of them cannot be read: perhaps none that is needed. */
+  #tryRead(offset: number, length: number): Buffer | undefined {
+    const bytes = allocate(length);
+    try {
+      return this.#file.read(bytes, offset) === length ? bytes : undefined;
+    } catch (error) {
+      if (isStoreError(error, "STORE_IO")) return undefined;
+      throw error;
+    }
+  }
+
   #read(offset: number, length: number, buffer: GetBuffer = allocate): Buffer {
     if (offset < 0 || offset + length > this.size)
       throw corruptFile(this.path, Math.max(0, offset), "it is cut short");
@@ -161,6 +201,7 @@ export class BlockFileReader<Footer> {
 }
 
 type GetBuffer = (length: number) => Buffer;
+const NOTHING = Buffer.alloc(0);
 const allocate: GetBuffer = (length) => Buffer.allocUnsafeSlow(length);
 const GLANCED = allocate(GLANCE_BYTES);
 const glanceBuffer: GetBuffer = (length) =>

@@ -8,7 +8,7 @@ import { isStoreError } from "../errors.ts";
 import type { Lsn } from "../ids.ts";
 import { MAX_REMOVALS_KEPT } from "../limits.ts";
 import { apply } from "../session/apply.ts";
-import type { NodeEntry } from "../session/node-table.ts";
+import { type NodeEntry, NodeTable } from "../session/node-table.ts";
 import type { SessionRecord } from "../session/record.ts";
 import type { RemovalLog } from "../session/removals.ts";
 import { emptySession, isLive, type Receipt, type SessionState } from "../session/state.ts";
@@ -59,7 +59,7 @@ export function foldSession(
   const onlyAppends = records.every(({ record }) => isAppend(record));
   const start =
     before === undefined
-      ? emptySession(sessionId, receiptsKept)
+      ? { ...emptySession(sessionId, receiptsKept), nodes: new NodeTable("borrowed") }
       : stateFromHead(before, store, {
           // Applying only adds receipts and removals; it looks none up.
           ...NO_OLDER,

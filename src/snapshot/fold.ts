@@ -28,7 +28,7 @@ import type { FoldInput, FoldOutput } from "./tasks.ts";
 import { SnapshotView } from "./view.ts";
 
 interface Collected {
-  /** Of each session the places of its records: triples (LSN, segment, offset), flat. */
+  /** Of each session the places of its records: four numbers each (LSN, segment, offset, bytes), flat. */
   readonly sessions: Map<string, number[]>;
   bytes: number;
 }
@@ -106,8 +106,8 @@ function collect(vfs: Vfs, { root, manifest, until }: FoldInput, builder: PackBu
       return;
     }
     const places = collected.sessions.get(route.sessionId);
-    if (places === undefined) collected.sessions.set(route.sessionId, [lsn, segment, offset]);
-    else places.push(lsn, segment, offset);
+    if (places === undefined) collected.sessions.set(route.sessionId, [lsn, segment, offset, payload.length]);
+    else places.push(lsn, segment, offset, payload.length);
   });
   return collected;
 }
@@ -120,10 +120,10 @@ function recordsAt(
   places: readonly number[],
 ): PlacedRecord[] {
   const records: PlacedRecord[] = [];
-  for (let i = 0; i + 2 < places.length; i += 3) {
-    const [lsn, segment, offset] = places.slice(i, i + 3) as [number, number, number];
+  for (let i = 0; i + 3 < places.length; i += 4) {
+    const [lsn, segment, offset, bytes] = places.slice(i, i + 4) as [number, number, number, number];
     const file = segmentFile(root, segment);
-    const payload = log.read(segment, offset);
+    const payload = log.read(segment, offset, bytes);
     const record = decodedAt(file, offset, () => decodeRecord(payload, "views"));
     if (record.kind === "blob" || record.sessionId !== sessionId)
       throw corruptFile(file, offset, `LSN ${lsn} is not of this session any more`, sessionId);

@@ -43,7 +43,7 @@ export function* stateFromHeadInSteps(
   store: Pick<PageStore, "read">,
   options: HeadLoadOptions,
 ): Steps<SessionState> {
-  const nodes = options.nodes === "all" ? yield* readNodes(stored.nodes, store) : new NodeTable();
+  const nodes = options.nodes === "all" ? yield* readNodes(stored.nodes, store) : new NodeTable("borrowed");
   const { sessionId, deleted, head, meta, picker, ledger, lastCommitLsn, lastLsn, receipts } = stored;
   return {
     sessionId,

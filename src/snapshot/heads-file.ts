@@ -68,7 +68,7 @@ export class HeadsFileReader {
     const place = this.#placeOf(sessionId);
     if (place === undefined) return undefined;
     if (this.#inOrder?.offset !== place.offset) {
-      const payload = this.#file.block(place, sessionId);
+      const payload = this.#file.blockInOrder(place, sessionId);
       const heads = understand(this.path, place.offset, () => headsIn(payload), sessionId);
       this.#inOrder = { offset: place.offset, heads };
     }
@@ -149,7 +149,7 @@ export class HeadsFileReader {
 
   /** What `read` makes of a verified block. */
   #understand<Value>(place: BlockPlace, read: (payload: Buffer) => Value): Value {
-    const payload = this.#file.block(place);
+    const payload = this.#file.blockInOrder(place);
     return understand(this.path, place.offset, () => read(payload));
   }
 }

@@ -10,6 +10,7 @@ import { corrupt, type LogPlace, openSegment, segmentPath } from "./files.ts";
 import {
   FRAME_HEADER_BYTES,
   FrameType,
+  frameBytes,
   frameLengthAt,
   type Image,
   imageOf,
@@ -41,11 +42,14 @@ export class LogReader {
     this.#place = place;
   }
 
-  /** Payload of the DATA frame at that position: the caller's own. */
-  read(segment: number, offset: number): Uint8Array {
+  /**
+   * Payload of the DATA frame at that position: the caller's own. Who knows how many bytes it has spares reading what
+   * lies behind it; another number costs a second read, and no more.
+   */
+  read(segment: number, offset: number, payloadBytes = FIRST_READ_BYTES): Uint8Array {
     const { file, seed } = this.#file(segment);
     this.#first ??= imageOf(Buffer.allocUnsafeSlow(FIRST_READ_BYTES));
-    const { image, bytes } = readAround(file, offset, this.#first);
+    const { image, bytes } = readAround(file, offset, this.#first, frameBytes(payloadBytes));
     const frame = readFrameHead(image, 0, bytes, seed);
     if (frame === undefined || frame.type !== FrameType.data) {
       throw corrupt(file.path, offset, "the frame there does not verify");
@@ -102,10 +106,10 @@ interface Around {
   readonly bytes: number;
 }
 
-/** The bytes of the frame at `offset`, as long as its length field says; in `first` if they fit. */
-function readAround(file: VfsFile, offset: number, first: Image): Around {
+/** The bytes of the frame at `offset`, `expectedBytes` perhaps, as long as its length field says; in `first` if they fit. */
+function readAround(file: VfsFile, offset: number, first: Image, expectedBytes: number): Around {
   const none = { image: first, bytes: 0 };
-  const read = file.read(first.bytes, offset);
+  const read = file.read(first.bytes.subarray(0, expectedBytes), offset);
   if (read < FRAME_HEADER_BYTES) return none;
   const bytes = frameLengthAt(first.view, 0);
   if (bytes <= read) return { image: first, bytes: read };

@@ -5,6 +5,7 @@ import { crc32 } from "../../src/checksum.ts";
 import { pack } from "../../src/codec.ts";
 import { BlockFileReader, type BlockPlace, fileIdentityIn } from "../../src/snapshot/block-file.ts";
 import { BlockFileWriter } from "../../src/snapshot/block-file-writer.ts";
+import { ioError } from "../../src/vfs/io-error.ts";
 import { MemoryVfs } from "../../src/vfs/memory.ts";
 import type { OpenMode, Vfs, VfsFile } from "../../src/vfs/vfs.ts";
 import { CountingVfs } from "../support/counting-vfs.ts";
@@ -135,5 +136,78 @@ test("a header tells whose file it is only if it is whole, and only of its own k
     const damaged = Buffer.from(header);
     damaged.writeUInt8(header.readUInt8(at) ^ 0x10, at);
     assert.equal(fileIdentityIn(damaged, "pack"), undefined, `byte ${at}`);
+  }
+});
+
+/** A file of many blocks of 1 KiB, their places, and what reads of it ask for. */
+function manyBlocks(count: number) {
+  const vfs = new MemoryVfs({ crashable: false });
+  makeDirectories(vfs);
+  const writer = new BlockFileWriter(vfs, PATH, IDENTITY);
+  const payloads = Array.from({ length: count }, (_, i) => Buffer.alloc(1024, i));
+  const places = payloads.map((payload) => writer.append(payload));
+  return { vfs, size: writer.finish("footer"), payloads, places };
+}
+
+/** A disk that tells what is read of it, and fails a read that touches the byte at `bad`. */
+class WatchedVfs extends ForwardingVfs {
+  readonly reads: number[] = [];
+  readonly #bad: number;
+  readonly #how: "fails" | "ends";
+  constructor(inner: Vfs, bad = Number.POSITIVE_INFINITY, how: "fails" | "ends" = "fails") {
+    super(inner);
+    this.#bad = bad;
+    this.#how = how;
+  }
+  override open(path: string, mode: OpenMode): VfsFile {
+    const file = super.open(path, mode);
+    return forwardFile(file, {
+      read: (target, position) => {
+        this.reads.push(target.length);
+        const read = file.read(target, position);
+        if (position > this.#bad || position + target.length <= this.#bad) return read;
+        if (this.#how === "ends") return this.#bad - position;
+        throw ioError("read", path, "EIO");
+      },
+    });
+  }
+}
+
+test("blocks that are read in their order are read in pieces, and stay what they are", () => {
+  const { vfs, size, payloads, places } = manyBlocks(400);
+  const watched = new WatchedVfs(vfs);
+  const found = withFile(watched, size, (file) => places.map((place) => file.blockInOrder(place)));
+  assert.deepEqual(found, payloads);
+  // 64 KiB at a time, and three reads of the ends of the file.
+  assert.ok(watched.reads.length <= 3 + Math.ceil(size / (60 * 1024)), `${watched.reads.length} reads`);
+});
+
+test("of blocks that lie far from each other no more is read than they are, whatever their order", () => {
+  const { vfs, size, payloads, places } = manyBlocks(400);
+  const order = [390, 350, 0, 40, 41, 20, 399, 120, 41, 39, 380];
+  const watched = new WatchedVfs(vfs);
+  const found = withFile(watched, size, (file) =>
+    order.map((at) => file.blockInOrder(places[at] as BlockPlace)),
+  );
+  assert.deepEqual(
+    found,
+    order.map((at) => payloads[at]),
+  );
+  const far = watched.reads.slice(3).filter((bytes) => bytes === 1024 + 8);
+  assert.equal(far.length, order.length - 1, "all but the neighbour");
+});
+
+test("a place behind a block that cannot be read does not cost the block, and its own block is refused", () => {
+  const { vfs, size, payloads, places } = manyBlocks(40);
+  const bad = (places[20] as BlockPlace).offset + 500;
+  for (const how of ["fails", "ends"] as const) {
+    withFile(new WatchedVfs(vfs, bad, how), size, (file) => {
+      for (const [i, place] of places.entries()) {
+        const read = (): Buffer => file.blockInOrder(place);
+        if (i !== 20) assert.deepEqual(read(), payloads[i], `${how}: block ${i}`);
+        else if (how === "ends") assert.equal(corruptionOf(read)?.offset, place.offset);
+        else assert.throws(read, { code: "STORE_IO" });
+      }
+    });
   }
 });

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { isStoreError, storeError } from "../../src/errors.ts";
 import { MemoryVfs } from "../../src/vfs/memory.ts";
 import type { OpenMode, Vfs, VfsFile } from "../../src/vfs/vfs.ts";
+import { frameBytes } from "../../src/wal/frame.ts";
 import { LogReader } from "../../src/wal/reader.ts";
 import { CountingVfs } from "../support/counting-vfs.ts";
 import { ForwardingVfs, forwardFile } from "../support/forwarding-vfs.ts";
@@ -130,6 +131,27 @@ test("a record that was read belongs to whoever read it: the next read changes n
     read.map((payload) => Buffer.from(payload)),
     [payloadFor(1, 100), payloadFor(2, LONG_BYTES), payloadFor(3, 120)],
   );
+});
+
+test("a record is the same whatever number of bytes is expected of it, and the right one reads no more than its frame", async () => {
+  const vfs = new MemoryVfs();
+  const log = await opened({ vfs });
+  const sizes = [100, LONG_BYTES, 120];
+  for (const bytes of sizes) await log.write(bytes);
+  const places = [...log.durable.values()];
+  log.kill();
+  const reads = new ReadsVfs(vfs);
+  const reader = new LogReader({ vfs: reads, directory: DIRECTORY, storeId: STORE_ID });
+  for (const [i, { segment, offset }] of places.entries()) {
+    const bytes = sizes[i] as number;
+    for (const expected of [0, 1, bytes - 1, bytes, bytes + 1, 10 * LONG_BYTES]) {
+      reads.sizes.length = 0;
+      const payload = Buffer.from(reader.read(segment, offset, expected));
+      assert.deepEqual(payload, payloadFor(i + 1, bytes), `${expected} of ${bytes}`);
+      if (expected === bytes && bytes < 4096) assert.equal(reads.sizes.at(-1), frameBytes(bytes));
+    }
+  }
+  reader.close();
 });
 
 /** A killed log with a record in each of so many segments, their places, and a reader that says what it opens. */
