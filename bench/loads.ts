@@ -217,7 +217,7 @@ function fillSqlite(
     for (const node of nodes) {
       insert.run(JSON.stringify(node));
       const { nodeId, parentNodeId, ...rest } = node;
-      insertPacked.run(nodeId, parentNodeId ?? null, encodeValue(rest, "plain"));
+      insertPacked.run(nodeId, parentNodeId ?? null, encodeValue(rest));
     }
   }).immediate();
   return db;

@@ -30,11 +30,7 @@ export const PLAIN = 0;
 const ESCAPED = 1;
 /** For values of the caller, whose bytes are copied by whoever keeps them. `session/scratch.ts` rewinds it. */
 export const plainWriter = new MsgpackWriter("kept");
-const plain = plainWriter;
 const ESCAPE_KEY = "$v";
-
-/** How a checked value must be encoded: as it is, or by way of a copy that escapes and drops. */
-export type Encoding = "plain" | "copy";
 
 /** msgpack of a value made by ourselves (records, heads, footers). The result is a fresh copy. */
 export function pack(value: unknown): Uint8Array {
@@ -53,16 +49,12 @@ export function unpack(bytes: Uint8Array): unknown {
 }
 
 /** One byte (plain or escaped), then msgpack. `undefined` members are dropped, -0 becomes 0. */
-export function encodeValue(value: unknown, encoding: Encoding): Uint8Array {
-  return copyOf(encodeValueShared(value, encoding));
+export function encodeValue(value: unknown): Uint8Array {
+  return copyOf(encodeValueShared(value));
 }
 
-/**
- * As `encodeValue` without the copy: a view of a slab that it shares with other values, valid until `plainWriter`
- * is rewound. For bytes that are copied or forgotten soon.
- */
-export function encodeValueShared(value: unknown, encoding: Encoding): Uint8Array {
-  if (encoding === "plain") return plainValue(value);
+/** As `encodeValue` without the copy: a view of a slab that it shares with other values. */
+export function encodeValueShared(value: unknown): Uint8Array {
   const copier = new Copier(false);
   const wire = copier.copy(value);
   return withFlag(copier.escaped ? ESCAPED : PLAIN, wire);
@@ -94,48 +86,6 @@ function readValue(bytes: Uint8Array, start: number, end: number): unknown {
   const value = reader.value();
   reader.finish();
   return value;
-}
-
-/** What most values are: no bytes, no escapes, no members to drop. */
-function plainValue(value: unknown): Uint8Array {
-  plain.begin();
-  plain.byte(PLAIN);
-  writePlain(value);
-  return plain.end();
-}
-
-function writePlain(value: unknown): void {
-  switch (typeof value) {
-    case "string":
-      return plain.text(value);
-    case "number":
-      return plain.number(value);
-    case "boolean":
-      return plain.boolean(value);
-    case "bigint":
-      return plain.bigint(value);
-    default:
-      if (value === null) plain.nil();
-      else if (Array.isArray(value)) writePlainArray(value);
-      else writePlainMap(value as Record<string, unknown>);
-  }
-}
-
-function writePlainArray(value: readonly unknown[]): void {
-  plain.array(value.length);
-  for (const item of value) writePlain(item);
-}
-
-function writePlainMap(value: Readonly<Record<string, unknown>>): void {
-  // Unlike Object.keys this makes no list of keys.
-  let size = 0;
-  for (const key in value) if (Object.hasOwn(value, key)) size++;
-  plain.map(size);
-  for (const key in value) {
-    if (!Object.hasOwn(value, key)) continue;
-    plain.text(key);
-    writePlain(value[key]);
-  }
 }
 
 function withFlag(flag: number, wire: unknown): Uint8Array {

@@ -77,6 +77,11 @@ export class MsgpackWriter {
     return this.#bytes.subarray(this.#start, this.#at);
   }
 
+  /** Forgets what was written since `begin`. */
+  cancel(): void {
+    this.#at = this.#start;
+  }
+
   /** One byte as it is. */
   byte(value: number): void {
     this.#reserve(1);

@@ -45,7 +45,7 @@ const USAGE = [
   },
 ];
 const PICKER = { firstUserMessage: "hi", userMessageCount: 1 };
-const NODE = { id: "n1", parent: undefined, flags: 1, body: encodeValue({ kind: "event" }, "plain") };
+const NODE = { id: "n1", parent: undefined, flags: 1, body: encodeValue({ kind: "event" }) };
 const DIGEST = Buffer.alloc(32, 0xdd);
 
 const COMMIT: CommitRecord = {

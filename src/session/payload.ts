@@ -1,92 +1,119 @@
 /**
  * Decides what may be stored: the values of the contract (null, booleans, finite numbers, 64-bit integers,
- * strings, bytes, arrays without holes, plain objects), read exactly once before anything is encoded.
+ * strings, bytes, arrays without holes, plain objects), read exactly once.
  * It deliberately knows no field names; the shapes around payloads are checked in `shape.ts` and `prepare*`.
  *
- * 1. A value called "plain" consists of data properties only, so reading it again gives the same value;
- *    it is encoded from the caller's object, without a copy.
- * 2. Anything else (bytes, accessors, proxies, keys that need an escape, long arrays) is copied while it is
+ * 1. A value called "plain" consists of data properties only. It is written while it is checked, in one pass over the
+ *    caller's object, and no code of the caller runs before that pass has ended.
+ * 2. Anything else (bytes, accessors, proxies, keys that need an escape) is copied while it is
  *    checked. What is stored is the copy, so a getter that answers differently later changes nothing.
  * 3. Whatever the caller's code throws while it is read becomes the refusal of this payload.
  */
 import { types } from "node:util";
-import type { Encoding } from "../codec.ts";
+import { plainWriter } from "../codec.ts";
 import { MAX_PAYLOAD_DEPTH } from "../limits.ts";
+import type { MsgpackWriter } from "../msgpack-writer.ts";
 
 /** How a refusal is made: INVALID_COMMIT or INVALID_ARGUMENT. */
 export type Refuse = (path: string, problem: string, cause?: unknown) => Error;
 
-/** A value that may be stored: the caller's own if it is plain, else a copy. */
-export interface CheckedPayload {
-  readonly value: unknown;
-  readonly encoding: Encoding;
-}
-
-/** Items of an array up to which asking each for its descriptor is cheaper than a copy. */
-const MAX_PLAIN_ITEMS = 64;
 const MIN_BIGINT = -(2n ** 63n);
 const MAX_BIGINT = 2n ** 64n - 1n;
+/** The getter of a property, undefined if it has none. It calls none. */
+const lookupGetter = (Object.prototype as unknown as { __lookupGetter__(key: PropertyKey): unknown })
+  .__lookupGetter__;
 
-/** Throws what `refuse` makes, naming the exact path below `path`. */
-export function checkPayload(value: unknown, path: string, refuse: Refuse): CheckedPayload {
-  return plainPayload(value) ?? { value: copyPayload(value, path, refuse), encoding: "copy" };
-}
-
-/** A value that needs no copy, or undefined. */
-export function plainPayload(value: unknown): CheckedPayload | undefined {
-  return isPlain(value, MAX_PAYLOAD_DEPTH) ? { value, encoding: "plain" } : undefined;
-}
-
-/** A checked copy, whatever the value is. */
+/** A checked copy, whatever the value is. Throws what `refuse` makes, naming the exact path below `path`. */
 export function copyPayload(value: unknown, path: string, refuse: Refuse): unknown {
   return new PayloadCopier(path, refuse).copyAll(value);
 }
 
-/** Whether the value can be encoded as it is. Calls no code of the caller. */
-function isPlain(value: unknown, levels: number): boolean {
+/** Writes the value if it is plain. False: it is not, and what was written of it must be cancelled. */
+export function writePlain(to: MsgpackWriter, value: unknown): boolean {
+  return !isPolluted() && writeValue(to, value, MAX_PAYLOAD_DEPTH);
+}
+
+/** Whether the value is plain, for who encodes it in another way. */
+export function isPlain(value: unknown): boolean {
+  plainWriter.begin();
+  const isSo = writePlain(plainWriter, value);
+  plainWriter.cancel();
+  return isSo;
+}
+
+function writeValue(to: MsgpackWriter, value: unknown, levels: number): boolean {
   switch (typeof value) {
     case "string":
-      return value.isWellFormed();
+      return writeText(to, value);
     case "number":
-      return Number.isFinite(value);
+      if (!Number.isFinite(value)) return false;
+      to.number(value);
+      return true;
     case "boolean":
+      to.boolean(value);
       return true;
     case "bigint":
-      return value >= MIN_BIGINT && value <= MAX_BIGINT;
+      if (value < MIN_BIGINT || value > MAX_BIGINT) return false;
+      to.bigint(value);
+      return true;
     case "object":
-      return value === null || (levels > 0 && !types.isProxy(value) && isPlainContainer(value, levels - 1));
+      if (value !== null) return levels > 0 && !types.isProxy(value) && writeContainer(to, value, levels - 1);
+      to.nil();
+      return true;
     default:
       return false;
   }
 }
 
-function isPlainContainer(value: object, levels: number): boolean {
+function writeText(to: MsgpackWriter, value: string): boolean {
+  if (!value.isWellFormed()) return false;
+  to.text(value);
+  return true;
+}
+
+function writeContainer(to: MsgpackWriter, value: object, levels: number): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
-  if (Array.isArray(value)) return prototype === Array.prototype && isPlainArray(value, levels);
+  if (Array.isArray(value)) return prototype === Array.prototype && writeArray(to, value, levels);
   if (prototype !== Object.prototype && prototype !== null) return false;
   if (Object.getOwnPropertySymbols(value).length > 0) return false;
-  // Unlike Object.keys this makes no list; what it names that is inherited is no property of the value.
+  // Unlike Object.keys this makes no list.
+  let size = 0;
+  for (const _ in value) size++;
+  to.map(size);
   for (const key in value) {
     // The codec writes such keys as an escape, which needs a copy.
-    if (key === "__proto__" || !key.isWellFormed()) return false;
-    if (!isPlainProperty(value, key, levels)) return false;
+    if (key === "__proto__" || !writeText(to, key)) return false;
+    if (!writeProperty(to, value, key, levels)) return false;
   }
   return true;
 }
 
-function isPlainArray(value: readonly unknown[], levels: number): boolean {
+function writeArray(to: MsgpackWriter, value: readonly unknown[], levels: number): boolean {
+  if (!hasItemsAlone(value) || Object.getOwnPropertySymbols(value).length > 0) return false;
   const { length } = value;
-  // A hole leaves fewer keys, another key more.
-  if (length > MAX_PLAIN_ITEMS || Object.keys(value).length !== length) return false;
-  if (Object.getOwnPropertySymbols(value).length > 0) return false;
-  for (let i = 0; i < length; i++) if (!isPlainProperty(value, i, levels)) return false;
+  to.array(length);
+  for (let i = 0; i < length; i++) if (!writeProperty(to, value, i, levels)) return false;
   return true;
 }
 
-function isPlainProperty(value: object, key: PropertyKey, levels: number): boolean {
-  const property = Object.getOwnPropertyDescriptor(value, key);
-  if (property?.enumerable !== true || property.get !== undefined) return false;
-  return isPlain(property.value, levels);
+/** Whether the enumerable keys are those of the items and no others: indexes come first and ascending. */
+function hasItemsAlone(value: readonly unknown[]): boolean {
+  const { length } = value;
+  const keys = Object.keys(value);
+  return keys.length === length && (length === 0 || keys[length - 1] === String(length - 1));
+}
+
+/** `key` names an enumerable property that is the value's own. */
+function writeProperty(to: MsgpackWriter, value: object, key: PropertyKey, levels: number): boolean {
+  // Unlike a descriptor this makes no object. An accessor without a getter reads as undefined, which is not plain.
+  if (lookupGetter.call(value, key) !== undefined) return false;
+  return writeValue(to, (value as Record<PropertyKey, unknown>)[key], levels);
+}
+
+/** Whether somebody gave all objects an enumerable property: a loop over their keys would name it with their own. */
+function isPolluted(): boolean {
+  for (const _ in Object.prototype) return true;
+  return false;
 }
 
 /** Copies a value, reading every property once, or refuses it by its path. */

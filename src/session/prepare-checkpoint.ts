@@ -215,7 +215,7 @@ function checkPluginSnapshot(value: unknown, path: string): PluginSessionSnapsho
   const given = shape.get(fields, path, "plugins");
   // A map in which every member is a payload is itself checked as one, one level deeper.
   shape.keys(given, pluginsPath);
-  return { plugins: shape.payload(given, pluginsPath).value as PluginSessionSnapshot["plugins"] };
+  return { plugins: shape.payload(given, pluginsPath) as PluginSessionSnapshot["plugins"] };
 }
 
 function checkExecutionState(value: unknown, path: string): Uint8Array {

@@ -6,8 +6,9 @@
  * inside `event` and `body` and refused beside them. A body is a view of a slab that it
  * shares: whoever keeps it copies it, as the log and the node table do.
  */
-import { type Encoding, encodeCanonical, encodeValueShared } from "../codec.ts";
+import { encodeCanonical, encodeValueShared, PLAIN, plainWriter } from "../codec.ts";
 import { NODE_USER_MESSAGE } from "./node-table.ts";
+import { writePlain } from "./payload.ts";
 import { countsAsUserMessage } from "./picker.ts";
 import type { NodeFact } from "./record.ts";
 import { below, type Fields, commitShape as shape } from "./shape.ts";
@@ -117,38 +118,54 @@ function prepareNode(
   const id = shape.id(fields, path, "nodeId");
   const parent = shape.optionalId(fields, path, "parentNodeId");
   const timestamp = shape.text(fields, path, "timestamp");
-  // From here to the end no code of the caller runs unless the payload is copied first.
-  const { wire, encoding, flags } =
-    kind === "event" ? eventWire(fields, path, timestamp) : pluginWire(fields, path, timestamp);
+  const pluginType = kind === "plugin" ? shape.text(fields, path, "pluginType") : undefined;
+  const key = kind === "plugin" ? "body" : "event";
+  const given = shape.get(fields, path, key);
+  // No code of the caller runs from here on, unless the payload must be copied.
+  const plain = writeBody(timestamp, pluginType, given);
+  const payload = plain === undefined ? shape.snapshot(given, below(path, key)) : given;
+  if (kind === "event" && !isMap(payload)) shape.fail(below(path, "event"), "must be a plain object");
+  const flags = kind === "event" && countsAsUserMessage(payload) ? NODE_USER_MESSAGE : 0;
+  if (plain !== undefined && canonical === "bodies-only") return { id, parent, flags, body: plain };
+  const wire =
+    kind === "plugin" ? { timestamp, kind, pluginType, body: payload } : { timestamp, kind, event: payload };
   if (canonical === "with-canonical-bodies") bodies.push(encodeCanonical(wire));
-  return { id, parent, flags, body: encodeValueShared(wire, encoding) };
+  return { id, parent, flags, body: plain ?? encodeValueShared(wire) };
 }
 
-interface NodeWire {
-  readonly wire: object;
-  readonly encoding: Encoding;
-  readonly flags: number;
-}
-
-function eventWire(fields: Fields, path: string, timestamp: string): NodeWire {
-  const { value: event, encoding } = shape.payloadOf(fields, path, "event");
-  if (typeof event !== "object" || event === null || Array.isArray(event) || event instanceof Uint8Array) {
-    return shape.fail(below(path, "event"), "must be a plain object");
+/** The body of a node whose payload is plain, checked and written in one pass; undefined if something in it is not. */
+function writeBody(
+  timestamp: string,
+  pluginType: string | undefined,
+  payload: unknown,
+): Uint8Array | undefined {
+  if (!timestamp.isWellFormed() || pluginType?.isWellFormed() === false) return undefined;
+  const to = plainWriter;
+  to.begin();
+  to.byte(PLAIN);
+  to.map(pluginType === undefined ? 3 : 4);
+  to.text("timestamp");
+  to.text(timestamp);
+  to.text("kind");
+  if (pluginType === undefined) {
+    to.text("event");
+    to.text("event");
+  } else {
+    to.text("plugin");
+    to.text("pluginType");
+    to.text(pluginType);
+    to.text("body");
   }
-  return {
-    wire: { timestamp, kind: "event", event },
-    encoding: timestamp.isWellFormed() ? encoding : "copy",
-    flags: countsAsUserMessage(event) ? NODE_USER_MESSAGE : 0,
-  };
+  if (writePlain(to, payload)) return to.end();
+  to.cancel();
+  return undefined;
 }
 
-function pluginWire(fields: Fields, path: string, timestamp: string): NodeWire {
-  const pluginType = shape.text(fields, path, "pluginType");
-  const { value: body, encoding } = shape.payloadOf(fields, path, "body");
-  const wellFormed = timestamp.isWellFormed() && pluginType.isWellFormed();
-  return {
-    wire: { timestamp, kind: "plugin", pluginType, body },
-    encoding: wellFormed ? encoding : "copy",
-    flags: 0,
-  };
+function isMap(payload: unknown): boolean {
+  return (
+    typeof payload === "object" &&
+    payload !== null &&
+    !Array.isArray(payload) &&
+    !(payload instanceof Uint8Array)
+  );
 }

@@ -9,14 +9,7 @@
 import { type StoreError, storeError } from "../errors.ts";
 import { type BlobRef, idProblem, isBlobRef } from "../ids.ts";
 import { MAX_COUNTER } from "../limits.ts";
-import {
-  type CheckedPayload,
-  checkPayload,
-  copyPayload,
-  plainPayload,
-  type Refuse,
-  step,
-} from "./payload.ts";
+import { copyPayload, isPlain, type Refuse, step } from "./payload.ts";
 
 /** An object whose keys were checked. Its fields are read through `Shape.get`. */
 export type Fields = Record<string, unknown>;
@@ -156,14 +149,8 @@ export class Shape {
    * A payload to be encoded at once: a plain one is still the caller's object, which code of the caller
    * that runs later (a getter of the next field) could change.
    */
-  payload(value: unknown, path: string): CheckedPayload {
-    return checkPayload(value, path, this.refuse);
-  }
-
-  /** The payload in a field; as `payload`, and its path is made only to refuse it. */
-  payloadOf(fields: Fields, path: string, key: string): CheckedPayload {
-    const value = this.get(fields, path, key);
-    return plainPayload(value) ?? checkPayload(value, below(path, key), this.refuse);
+  payload(value: unknown, path: string): unknown {
+    return isPlain(value) ? value : this.snapshot(value, path);
   }
 
   /** A payload that outlives the reading of other fields: always a copy. */

@@ -16,7 +16,7 @@ const refOf = (bytes: Uint8Array, items: number): PageRef => ({
   bytes: bytes.length,
 });
 const pageOf = (items: readonly unknown[]): Uint8Array => pack([0, items]);
-const bodyOf = (value: unknown): Uint8Array => encodeValue(value, "plain");
+const bodyOf = (value: unknown): Uint8Array => encodeValue(value);
 
 function tableOf(...pages: (readonly unknown[])[]): NodeTable {
   const table = new NodeTable();
