@@ -9,6 +9,9 @@
  *    log was short, and at most `POLL_MS` after the last look for work: a slow disk costs no CPU.
  * 3. It sleeps as soon as an answer is later than it should be: a scheduler may have put the log's thread on the core
  *    of this one, and then it runs only when this one sleeps.
+ * 4. One answer is delivered as an event in a turn of the loop, the others of that turn behind it. What is delivered
+ *    begins new commits, whose answers the port would hand out in the same turn, a thousand on end: seconds, in which
+ *    nothing else of the host ran.
  */
 import { availableParallelism } from "node:os";
 import { MessageChannel, type MessagePort, receiveMessageOnPort } from "node:worker_threads";
@@ -30,6 +33,8 @@ export class AnswerPort {
   readonly #deliver: (answer: Answer) => void;
   #delivered = 0;
   #isPolling = false;
+  /** Answers that came behind the one that this turn delivered; undefined in a turn that delivered none yet. */
+  #waiting: Answer[] | undefined;
   /** When an answer is late, and when a frame that the log's thread has not even taken is. */
   #lateAt = 0;
   #untakenAt = 0;
@@ -40,7 +45,7 @@ export class AnswerPort {
     this.#words = words;
     this.#port = port1;
     this.#deliver = deliver;
-    port1.on("message", (answer: Answer) => this.#take(answer));
+    port1.on("message", (answer: Answer) => this.#arrive(answer));
     port1.unref();
   }
 
@@ -63,6 +68,7 @@ export class AnswerPort {
 
   /** Delivers what was posted and has not arrived as an event yet. */
   drain(): void {
+    this.#takeWaiting();
     for (;;) {
       const received = receiveMessageOnPort(this.#port);
       if (received === undefined) return;
@@ -100,6 +106,26 @@ export class AnswerPort {
       if (now > (isTaken ? this.#lateAt : this.#untakenAt)) return "late";
       if (now > turnEnd) return "nothing";
     }
+  }
+
+  #arrive(answer: Answer): void {
+    if (this.#waiting !== undefined) {
+      this.#waiting.push(answer);
+      return;
+    }
+    this.#waiting = [];
+    setImmediate(this.#endTurn);
+    this.#take(answer);
+  }
+
+  readonly #endTurn = (): void => {
+    this.#takeWaiting();
+    this.#waiting = undefined;
+  };
+
+  #takeWaiting(): void {
+    const waiting = this.#waiting?.splice(0) ?? [];
+    for (const answer of waiting) this.#take(answer);
   }
 
   #take(answer: Answer): void {

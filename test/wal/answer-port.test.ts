@@ -134,3 +134,26 @@ test("a frame that is handed over while an answer is delivered is looked for as 
   assert.deepEqual(delivered, [1]);
   assert.equal(waiting.length, 1);
 });
+
+test("answers that answers bring about come in turns of their own, so that the loop goes on turning", async (t) => {
+  const { port: made, delivered, post, onDelivered } = port();
+  t.after(() => made.close());
+  made.keepAlive(true);
+  // Whoever is told commits again, and the log's thread has answered before he is done.
+  onDelivered(() => {
+    const last = delivered.at(-1) ?? 0;
+    if (last < 200) post(last + 1);
+  });
+  post(1);
+  let most = 0;
+  for (let i = 0; i < 10_000 && delivered.length < 200; i++) {
+    const before = delivered.length;
+    await turns(1);
+    most = Math.max(most, delivered.length - before);
+  }
+  assert.deepEqual(
+    delivered,
+    Array.from({ length: 200 }, (_, i) => i + 1),
+  );
+  assert.ok(most <= 4, `${most} answers in a turn`);
+});
