@@ -8,10 +8,11 @@
  */
 import type { Lsn } from "../ids.ts";
 import type { Steps } from "../steps.ts";
-import { checkHeader, corrupt, type LogPlace, readImage, segmentPath } from "./files.ts";
+import { checkHeader, corrupt, type LogPlace, segmentPath } from "./files.ts";
 import { type Frame, FrameType, type Image, imageOf, payloadOf, readFrameHead, saltSeed } from "./frame.ts";
 import { type Place, scanFramesInSteps } from "./scan.ts";
 import { decodeLink, FIRST_DATA_AT, type Link, SEGMENT_HEADER_BYTES, type SegmentHeader } from "./segment.ts";
+import { type ImageRoom, readImage } from "./segment-image.ts";
 
 /** A segment from which records are read, and where the record before it stands. */
 export interface LogStart {
@@ -101,18 +102,23 @@ export function chainNext(place: LogPlace, current: ChainLink): { next: ChainLin
   return { next: linkedPart(head), end: { offset: link.end, lsn: link.lsn, crc: link.crc } };
 }
 
-/** Hands out the DATA frames of a sealed segment up to its end; anything missing there is damage. */
+/**
+ * Hands out the DATA frames of a sealed segment up to its end; anything missing there is damage. With a room a payload
+ * is valid until the next segment is read.
+ */
 export function* readSealed(
   place: LogPlace,
   segment: ChainLink,
   end: Place,
   onRecord: OnRecord,
+  room?: ImageRoom,
 ): Steps<void> {
   const { header, from } = segment;
   const path = segmentPath(place, header.number);
   if (end.offset > header.fileBytes)
     throw corrupt(path, header.fileBytes, "it is shorter than the next LINK says");
-  const image = yield* readImage(place, header.number, Math.max(end.offset, SEGMENT_HEADER_BYTES));
+  const bytes = Math.max(end.offset, SEGMENT_HEADER_BYTES);
+  const image = yield* readImage(place, header.number, bytes, room);
   const reached = yield* scanFramesInSteps(image, saltSeed(header.salt), from, end.offset, (frame) => {
     emit(image, header.number, frame, onRecord);
   });

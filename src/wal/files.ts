@@ -9,10 +9,9 @@
 import { randomBytes } from "node:crypto";
 import { posix } from "node:path";
 import { isStoreError, storeError } from "../errors.ts";
-import { MAINTENANCE_SLICE_BYTES, READ_STEP_BYTES } from "../limits.ts";
+import { MAINTENANCE_SLICE_BYTES } from "../limits.ts";
 import type { Steps } from "../steps.ts";
 import type { Vfs, VfsFile } from "../vfs/vfs.ts";
-import { type Image, imageOf } from "./frame.ts";
 import {
   decodeHeader,
   encodeHeader,
@@ -242,24 +241,6 @@ export function openSegment(
   } catch (error) {
     file.close();
     throw error;
-  }
-}
-
-/** All bytes of a segment, a bounded number a step; fewer than declared are damage, never an end. */
-export function* readImage(place: LogPlace, number: number, fileBytes: number): Steps<Image> {
-  const path = segmentPath(place, number);
-  const file = place.vfs.open(path, "read");
-  try {
-    const bytes = Buffer.allocUnsafeSlow(fileBytes);
-    for (let at = 0; at < fileBytes; at += READ_STEP_BYTES) {
-      if (at > 0) yield;
-      const part = bytes.subarray(at, at + READ_STEP_BYTES);
-      const read = at + file.read(part, at);
-      if (read !== at + part.length) throw corrupt(path, read, `it ends after ${read} of ${fileBytes} bytes`);
-    }
-    return imageOf(bytes);
-  } finally {
-    file.close();
   }
 }
 

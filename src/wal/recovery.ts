@@ -22,10 +22,11 @@ import {
   readSealed,
   type SegmentHead,
 } from "./chain.ts";
-import { corrupt, type LogPlace, listSegments, readImage, segmentPath } from "./files.ts";
+import { corrupt, type LogPlace, listSegments, segmentPath } from "./files.ts";
 import { type Frame, FrameType, type Image, imageOf, saltSeed } from "./frame.ts";
 import { type Place, type Remains, type ScanEnd, scanFramesInSteps, scanRemainsInSteps } from "./scan.ts";
 import { SEGMENT_FORMAT_VERSION, SEGMENT_HEADER_BYTES, saltField } from "./segment.ts";
+import { readImage } from "./segment-image.ts";
 import type { Tail } from "./tail.ts";
 
 /** How the last segment ended. */

@@ -24,6 +24,7 @@ import { payloadOf } from "./frame.ts";
 import { readLast, walkSealed } from "./recovery.ts";
 import type { LogRecovery } from "./reopen.ts";
 import { SEGMENT_HEADER_BYTES } from "./segment.ts";
+import type { ImageRoom } from "./segment-image.ts";
 import { newestTail, readTail } from "./tail.ts";
 
 /** Times a walk beside a live owner starts again before damage is believed. */
@@ -69,7 +70,10 @@ class Counter {
   }
 }
 
-/** The records of exactly the segments before `until`; the end of each is checked by the next LINK. */
+/**
+ * The records of exactly the segments before `until`; the end of each is checked by the next LINK. A payload is valid
+ * until `onRecord` returns: all segments are read into the same memory.
+ */
 export function scanSealed(
   place: LogPlace,
   start: LogStart,
@@ -77,6 +81,7 @@ export function scanSealed(
   onRecord: OnRecord,
 ): LogRecovery {
   const counter = new Counter(start, onRecord);
+  const room: ImageRoom = {};
   let current = chainStart(place, start);
   while (current.header.number < until.segment) {
     const step = chainNext(place, current);
@@ -88,7 +93,7 @@ export function scanSealed(
         "it is missing or has no LINK, and the log was sealed before it",
       );
     }
-    runThrough(readSealed(place, current, step.end, counter.onRecord));
+    runThrough(readSealed(place, current, step.end, counter.onRecord, room));
     checkUntil(place, step.next, until);
     current = step.next;
   }

@@ -5,7 +5,47 @@ import { isStoreError } from "../../src/errors.ts";
 import { MAX_RECYCLABLE_SEGMENTS, SPARE_SEGMENTS } from "../../src/limits.ts";
 import { withFaults } from "../../src/vfs/fault.ts";
 import { MemoryVfs } from "../../src/vfs/memory.ts";
-import { DIRECTORY, opened, readFile, segmentPathOf } from "./fixture.ts";
+import { type LogStart, scanLog } from "../../src/wal/log.ts";
+import { DIRECTORY, opened, readFile, STORE_ID, segmentPathOf } from "./fixture.ts";
+
+describe("sealed segments", () => {
+  it("are read one after the other into the same memory", async () => {
+    const log = await opened();
+    const start = log.start as LogStart;
+    for (let round = 0; round < 4; round += 1) {
+      // The last is the longest.
+      await log.write(...new Array(round + 1).fill(5_000));
+      await log.roll();
+    }
+    const until = await log.roll();
+    const memories = new Set<ArrayBufferLike>();
+    const lsns: number[] = [];
+    scanLog(log.vfs, DIRECTORY, STORE_ID, start, until, (lsn, _segment, _offset, payload) => {
+      lsns.push(lsn);
+      assert.ok(log.sent.get(lsn)?.equals(payload));
+      memories.add(payload.buffer);
+    });
+    assert.deepEqual(
+      lsns,
+      Array.from({ length: 10 }, (_, i) => i + 1),
+    );
+    // A longer one than any before is read into memory of its own, which the next then has.
+    assert.ok(memories.size <= 4);
+    const shrinking = await opened();
+    const from = shrinking.start as LogStart;
+    for (let round = 4; round > 0; round -= 1) {
+      await shrinking.write(...new Array(round).fill(5_000));
+      await shrinking.roll();
+    }
+    const end = await shrinking.roll();
+    memories.clear();
+    scanLog(shrinking.vfs, DIRECTORY, STORE_ID, from, end, (lsn, _segment, _offset, payload) => {
+      assert.ok(shrinking.sent.get(lsn)?.equals(payload));
+      memories.add(payload.buffer);
+    });
+    assert.equal(memories.size, 1);
+  });
+});
 
 describe("retired segments", () => {
   it("become spares again, and their old frames are never taken for new ones", async () => {
