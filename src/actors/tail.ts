@@ -54,7 +54,7 @@ export class Tail {
 
   /** Bytes of them since the last cut. */
   get newestBytes(): number {
-    return this.#generations.at(-1)?.bytes ?? 0;
+    return (this.#generations.at(-1) as Generation).bytes;
   }
 
   get isEmpty(): boolean {

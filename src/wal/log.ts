@@ -156,7 +156,7 @@ function startLog(config: LogConfig, place: LogPlace, reopened: Reopened, listen
     words,
     lastLsn: position.lsn,
     activeSegment: position.segment,
-    oldestSegment: listSegments(place)[0] ?? position.segment,
+    oldestSegment: Math.min(position.segment, ...listSegments(place).slice(0, 1)),
     room: roomBehind(place, position),
   });
   const events: HostEvents = {

@@ -4,9 +4,12 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Store, StoreEvent } from "../../src/contract.ts";
+import type { Store, StoreEvent, StoreOptions } from "../../src/contract.ts";
+import { isStoreError } from "../../src/errors.ts";
 import { openStore } from "../../src/index.ts";
+import { withFaults } from "../../src/vfs/fault.ts";
 import { MemoryVfs } from "../../src/vfs/memory.ts";
+import type { Vfs } from "../../src/vfs/vfs.ts";
 import { checkpoint, commit, noise } from "../support/builders.ts";
 import { holdWorkers } from "../support/held-workers.ts";
 
@@ -16,16 +19,26 @@ const SESSIONS = 7;
 
 type Snapshot = StoreEvent & { readonly type: "snapshot" };
 
-/** A store whose workers stand still until `release`, with three times `logBytes` committed meanwhile. */
-async function behind() {
+interface Given {
+  readonly vfs?: Vfs;
+  readonly snapshot?: StoreOptions["snapshot"];
+  /** Runs once the store is open. */
+  readonly onOpen?: (store: Store) => void;
+}
+
+/**
+ * A store whose workers stand still until `release`, with three times `logBytes` committed meanwhile, or what a disk
+ * took.
+ */
+async function behind(given: Given = {}) {
   const memory = new MemoryVfs();
   const { clock, release } = holdWorkers();
   const snapshots: Snapshot[] = [];
   const options = {
     segmentBytes: LOG_BYTES,
     gc: false,
-    snapshot: { logBytes: LOG_BYTES },
-    vfs: memory,
+    snapshot: given.snapshot ?? { logBytes: LOG_BYTES },
+    vfs: given.vfs ?? memory,
   } as const;
   const store = await openStore("/store", {
     ...options,
@@ -34,13 +47,18 @@ async function behind() {
       if (event.type === "snapshot") snapshots.push(event);
     },
   });
+  given.onOpen?.(store);
   let sent = 0;
   while (store.stats().log.unfoldedBytes < 3.5 * LOG_BYTES) {
     const executionState = noise(COMMIT_BYTES, sent);
     const sessionId = `s${sent % SESSIONS}`;
-    await store
-      .session(sessionId)
-      .commitRuntimeState(commit({ sessionId, checkpoint: checkpoint({ executionState }) }));
+    const next = commit({ sessionId, checkpoint: checkpoint({ executionState }) });
+    try {
+      await store.session(sessionId).commitRuntimeState(next);
+    } catch (error) {
+      if (isStoreError(error, "STORE_FULL")) break;
+      throw error;
+    }
     sent++;
   }
   return { memory, options, store, snapshots, sent, release };
@@ -85,5 +103,42 @@ test("a crash between two pieces loses nothing: the log has what is not folded",
   const again = await openStore("/store", { ...options, vfs: crashed });
   await checkAll(again, sent);
   assert.deepEqual(await again.verify(), { ok: true, problems: [] });
+  await again.close();
+});
+
+test("a store that takes no snapshots of its own folds all there is when one is asked for", async () => {
+  const asked: Promise<unknown>[] = [];
+  const { store, snapshots, sent, release } = await behind({
+    snapshot: false,
+    onOpen: (opened) => void asked.push(opened.snapshot()),
+  });
+  asked.push(store.snapshot());
+  release();
+  await Promise.all(asked);
+  assert.ok(snapshots.some(({ foldedBytes }) => foldedBytes > 3 * LOG_BYTES));
+  await checkAll(store, sent);
+  await store.close();
+});
+
+test("a backlog on a disk without room for another segment is folded once there is room", async () => {
+  const vfs = withFaults(new MemoryVfs());
+  const { options, store, sent, release } = await behind({
+    vfs,
+    onOpen: () =>
+      vfs.inject({ operation: "open", path: /(?:spare|recycle)-/, errno: "ENOSPC", times: "forever" }),
+  });
+  assert.ok(store.stats().log.unfoldedBytes < 3.5 * LOG_BYTES, "the disk was full");
+  await checkAll(store, sent);
+  vfs.heal();
+  release();
+  // The supply tries again when it is asked, and the first who asks is told what it last saw.
+  await assert.rejects(store.snapshot(), (error) => isStoreError(error, "STORE_FULL"));
+  await new Promise((resolve) => setImmediate(resolve));
+  await store.snapshot();
+  assert.equal(store.stats().log.unfoldedBytes, 0);
+  await checkAll(store, sent);
+  await store.close();
+  const again = await openStore("/store", options);
+  await checkAll(again, sent);
   await again.close();
 });

@@ -193,6 +193,12 @@ test("a stored head whose picker says `as before` has the picker of a new sessio
   assert.deepEqual(picker, { firstUserMessage: "", userMessageCount: 0 });
 });
 
+test("a stored head of another number of items than its layout has is refused", () => {
+  const wire = unpack(encodeHead(storedHead("a", 1))) as unknown[];
+  assert.throws(() => decodeHead("a", pack(wire.slice(0, -1))), /a head of layout 2 has 12 items/);
+  assert.throws(() => decodeHead("a", pack(wire.with(0, 1))), /a head of layout 1 has 13 items/);
+});
+
 test("a head stored before removals were tells a copy of its own revision, and of older ones, nothing", () => {
   const oldestCopy = (head: HeadState | undefined): number => {
     const wire = unpack(encodeHead(storedHead("a", 1, { head }))) as unknown[];

@@ -70,6 +70,7 @@ const PAGES: readonly [string, unknown, { level: number; items: number }][] = [
   ["of another level", [1, []], { level: 0, items: 1 }],
   ["of fewer items than its reference says", [0, []], { level: 0, items: 1 }],
   ["whose item is no node", [0, [5]], { level: 0, items: 1 }],
+  ["of a level and nothing else", [1], { level: 1, items: 1 }],
   ["of a level without references", [1, 5], { level: 1, items: 1 }],
   ["of a level with a reference that is none", [1, [[5]]], { level: 1, items: 1 }],
 ];

@@ -174,6 +174,22 @@ describe("a full disk", () => {
     log.check(Array.from({ length: written + 3 }, (_, index) => index + 1));
   });
 
+  it("refuses rolls that were asked for before it was seen, and only those without a segment", async () => {
+    const vfs = withFaults(new MemoryVfs());
+    const log = await opened({ vfs });
+    vfs.inject({ operation: "open", path: /(?:spare|recycle)-/, errno: "ENOSPC", times: "forever" });
+    const asked = Promise.allSettled(Array.from({ length: SPARE_SEGMENTS + 2 }, () => log.log.roll()));
+    await log.settle();
+    const rolls = await asked;
+    assert.deepEqual(
+      rolls.map((roll) => roll.status === "rejected" && isStoreError(roll.reason, "STORE_FULL")),
+      [...new Array(SPARE_SEGMENTS).fill(false), true, true],
+    );
+    await log.write(100);
+    assert.deepEqual(log.failures, []);
+    await log.close();
+  });
+
   it("makes a record without a segment wait, and is asked for room again from time to time", async () => {
     const timers: (() => void)[] = [];
     const clock = {
