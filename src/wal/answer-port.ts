@@ -9,13 +9,13 @@
  *    log was short, and at most `POLL_MS` after the last look for work: a slow disk costs no CPU.
  * 3. It sleeps as soon as an answer is later than it should be: a scheduler may have put the log's thread on the core
  *    of this one, and then it runs only when this one sleeps.
- * 4. One answer is delivered as an event in a turn of the loop, the others of that turn behind it. What is delivered
- *    begins new commits, whose answers the port would hand out in the same turn, a thousand on end: seconds, in which
- *    nothing else of the host ran.
+ * 4. Answers are delivered as events for `ANSWER_TURN_MS` of a turn of the loop, the others of that turn behind it. What
+ *    is delivered begins new commits, whose answers the port would hand out in the same turn, a thousand on end:
+ *    seconds, in which nothing else of the host ran.
  */
 import { availableParallelism } from "node:os";
 import { MessageChannel, type MessagePort, receiveMessageOnPort } from "node:worker_threads";
-import { LOOKS_A_TIME, POLL_MS, POLL_TURN_MS, TAKEN_MS } from "../limits.ts";
+import { ANSWER_TURN_MS, LOOKS_A_TIME, POLL_MS, POLL_TURN_MS, TAKEN_MS } from "../limits.ts";
 import type { Answer } from "./drain.ts";
 import { Word, type Words } from "./words.ts";
 
@@ -33,8 +33,10 @@ export class AnswerPort {
   readonly #deliver: (answer: Answer) => void;
   #delivered = 0;
   #isPolling = false;
-  /** Answers that came behind the one that this turn delivered; undefined in a turn that delivered none yet. */
-  #waiting: Answer[] | undefined;
+  /** When this turn has delivered enough; undefined in one that delivered nothing yet. */
+  #turnEnd: number | undefined;
+  /** Answers that came behind that. */
+  #waiting: Answer[] = [];
   /** When an answer is late, and when a frame that the log's thread has not even taken is. */
   #lateAt = 0;
   #untakenAt = 0;
@@ -109,23 +111,23 @@ export class AnswerPort {
   }
 
   #arrive(answer: Answer): void {
-    if (this.#waiting !== undefined) {
+    if (this.#turnEnd === undefined) {
+      this.#turnEnd = performance.now() + ANSWER_TURN_MS;
+      setImmediate(this.#endTurn);
+    } else if (this.#waiting.length > 0 || performance.now() > this.#turnEnd) {
       this.#waiting.push(answer);
       return;
     }
-    this.#waiting = [];
-    setImmediate(this.#endTurn);
     this.#take(answer);
   }
 
   readonly #endTurn = (): void => {
     this.#takeWaiting();
-    this.#waiting = undefined;
+    this.#turnEnd = undefined;
   };
 
   #takeWaiting(): void {
-    const waiting = this.#waiting?.splice(0) ?? [];
-    for (const answer of waiting) this.#take(answer);
+    for (const answer of this.#waiting.splice(0)) this.#take(answer);
   }
 
   #take(answer: Answer): void {

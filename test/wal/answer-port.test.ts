@@ -1,7 +1,7 @@
 /** Answers of the log's thread: each once, in order, looked for or delivered as an event. */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { POLL_MS, TAKEN_MS } from "../../src/limits.ts";
+import { ANSWER_TURN_MS, POLL_MS, TAKEN_MS } from "../../src/limits.ts";
 import { AnswerPort, CAN_POLL } from "../../src/wal/answer-port.ts";
 import type { Answer } from "../../src/wal/drain.ts";
 import { WORD_COUNT, Word } from "../../src/wal/words.ts";
@@ -139,21 +139,25 @@ test("answers that answers bring about come in turns of their own, so that the l
   const { port: made, delivered, post, onDelivered } = port();
   t.after(() => made.close());
   made.keepAlive(true);
-  // Whoever is told commits again, and the log's thread has answered before he is done.
+  const last = 60;
+  // Whoever is told works on it and commits again, and the log's thread has answered before he is done.
   onDelivered(() => {
-    const last = delivered.at(-1) ?? 0;
-    if (last < 200) post(last + 1);
+    const until = performance.now() + ANSWER_TURN_MS / 3;
+    while (performance.now() < until);
+    const newest = delivered.at(-1) ?? 0;
+    if (newest < last) post(newest + 1);
   });
   post(1);
   let most = 0;
-  for (let i = 0; i < 10_000 && delivered.length < 200; i++) {
+  for (let i = 0; i < 10_000 && delivered.length < last; i++) {
     const before = delivered.length;
     await turns(1);
     most = Math.max(most, delivered.length - before);
   }
   assert.deepEqual(
     delivered,
-    Array.from({ length: 200 }, (_, i) => i + 1),
+    Array.from({ length: last }, (_, i) => i + 1),
   );
-  assert.ok(most <= 4, `${most} answers in a turn`);
+  // Those of the time of a turn, the one behind, and as many in a turn that the test did not see.
+  assert.ok(most <= 10, `${most} answers in a turn`);
 });
