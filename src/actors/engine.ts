@@ -75,12 +75,11 @@ export class Engine {
     );
   }
 
-  /** Call once the store is open. */
+  /** Call once the store is open: an opening that fails must leave nothing that goes on. */
   start(): void {
-    // First: it looks at the disk and may fail, and then nothing may go on.
-    const isLong = this.options.snapshot !== undefined && this.#snapshotter.hasManySegments;
     this.#armInterval();
-    if (isLong) this.#snapshots.request("logBytes");
+    if (this.options.snapshot !== undefined && this.#snapshotter.hasManySegments)
+      this.#snapshots.request("logBytes");
   }
 
   #createRegistry(): SessionRegistry {
