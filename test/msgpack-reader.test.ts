@@ -2,20 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { Packr } from "msgpackr/pack";
 import { decodeValue, encodeValue, pack, unpack } from "../src/codec.ts";
 import { MAX_PAYLOAD_DEPTH } from "../src/limits.ts";
 import { MsgpackReader } from "../src/msgpack-reader.ts";
+import { packr } from "./support/format-packr.ts";
 
-/** The settings of the format (docs/format.md), said again here. */
-const packr = new Packr({
-  useRecords: false,
-  variableMapSize: true,
-  moreTypes: true,
-  useBigIntExtension: true,
-  copyBuffers: true,
-  useToJSON: false,
-});
 const BYTE_ORDER_MARK = "\uFEFF";
 
 function read(bytes: Uint8Array, start = 0, end = bytes.length): unknown {

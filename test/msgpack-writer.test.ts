@@ -2,21 +2,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { Packr } from "msgpackr/pack";
 import { decodeValue, PLAIN } from "../src/codec.ts";
 import { KIB } from "../src/limits.ts";
 import { MsgpackWriter } from "../src/msgpack-writer.ts";
 import { writePlain } from "../src/session/payload.ts";
+import { packr } from "./support/format-packr.ts";
 
-/** The settings of the format (docs/format.md), said again here. */
-const packr = new Packr({
-  useRecords: false,
-  variableMapSize: true,
-  moreTypes: true,
-  useBigIntExtension: true,
-  copyBuffers: true,
-  useToJSON: false,
-});
 const byMsgpackr = (value: unknown): Buffer => Buffer.from(packr.pack(value));
 
 function written(write: (to: MsgpackWriter) => void): Buffer {

@@ -6,7 +6,7 @@
  * values are carried as msgpack binaries, so that a reader that only routes records decodes no payload.
  */
 import { packTransient, unpack } from "../codec.ts";
-import { type BlobRef, refFromBytes, refToBytes } from "../ids.ts";
+import { type BlobRef, refFromBytes } from "../ids.ts";
 import { MsgpackReader } from "../msgpack-reader.ts";
 import { MsgpackWriter } from "../msgpack-writer.ts";
 import { readCommit, type TakenBytes } from "./record-reader.ts";
@@ -214,7 +214,7 @@ export function usageFromWire(value: unknown): TokenLedgerEntry {
   return { source: asText(wire[0], "source"), model: asText(wire[1], "model"), usage };
 }
 
-export function metaToWire(meta: SessionMeta): unknown[] {
+function metaToWire(meta: SessionMeta): unknown[] {
   return [
     textToWire(meta.sessionName),
     textToWire(meta.createdAt),
@@ -236,7 +236,7 @@ export function metaFromWire(sessionId: string, value: unknown): SessionMeta {
   return meta;
 }
 
-export function pickerToWire(picker: PickerState | undefined): unknown {
+function pickerToWire(picker: PickerState | undefined): unknown {
   return picker === undefined ? null : [textToWire(picker.firstUserMessage), picker.userMessageCount];
 }
 export function pickerFromWire(value: unknown): PickerState | undefined {
@@ -255,10 +255,6 @@ export function nodeFromWire(value: unknown): NodeFact {
     flags: asNumber(wire[2], "flags"),
     body: asBytes(wire[3], "body"),
   };
-}
-
-export function optionalRef(ref: BlobRef | undefined): Uint8Array | null {
-  return ref === undefined ? null : refToBytes(ref);
 }
 
 function blobKindAt(index: unknown): BlobKind {
