@@ -42,6 +42,8 @@ export interface Watch {
   readonly signal?: AbortSignal | undefined;
   /** Told every second or so how much the task has read. Never of a task in this process. */
   readonly onProgress?: ((readBytes: number) => void) | undefined;
+  /** Told when such a task has done its work. */
+  readonly onDone?: (() => void) | undefined;
 }
 
 export interface WorkPool {
@@ -95,6 +97,7 @@ class ThreadPool implements WorkPool {
       unwatch?.();
     }
     if (!answer.ok) throw errorFromData(answer.error);
+    watch?.onDone?.();
     // Our own worker answered the task of this name.
     return answer.value as ReturnType<Tasks[Name]>;
   }
