@@ -5,12 +5,15 @@
  * 1. Every blob in the segments is kept, also one that no head names any more: only gc deletes blobs.
  * 2. Sessions are written in the order of their ids, whatever the order of their records.
  * 3. A record that does not follow from the head ends the fold with CORRUPT, and nothing is published.
- * 4. Of a session's records only the places are held; they are read when it is folded. What a fold has in memory is
- *    then the bytes that it writes, and the decoded records of one session: those of all took several times the log.
+ * 4. Of a session's records only the places are held; they are read when it is folded, and its head is written at
+ *    once. What a fold has in memory are then new pages and blobs, and the decoded records of one session.
+ * 5. A damaged heads file that new heads were to be merged with is left as it is, and the fold is done again without:
+ *    damage to one session must not end the snapshots of the others.
  */
 
 import { sha256 } from "../checksum.ts";
 import { copyOf } from "../codec.ts";
+import { isStoreError } from "../errors.ts";
 import { type BlobRef, refFromBytes } from "../ids.ts";
 import { MAX_COMPONENT_BYTES } from "../limits.ts";
 import { type BlobKind, type BlobRecord, decodeRecord } from "../session/record.ts";
@@ -22,7 +25,7 @@ import { foldSession, type PlacedRecord } from "./fold-session.ts";
 import { encodeHead, type StoredHead } from "./head.ts";
 import { compareIds, type HeadBytes } from "./heads-file.ts";
 import { removeLeftovers } from "./leftovers.ts";
-import { type MergedHeads, writeMergedHeads } from "./merge-heads.ts";
+import { type MergedHeads, mergeableHeads, writeMergedHeads } from "./merge-heads.ts";
 import { PackBuilder, type PackedFiles } from "./pack-builder.ts";
 import type { FoldInput, FoldOutput } from "./tasks.ts";
 import { SnapshotView } from "./view.ts";
@@ -33,58 +36,94 @@ interface Collected {
   bytes: number;
 }
 
+/** What both attempts of a fold read. */
+interface FoldSource {
+  readonly input: FoldInput;
+  readonly log: LogReader;
+  readonly view: SnapshotView;
+}
+
 export function fold(vfs: Vfs, input: FoldInput): FoldOutput {
-  const { root, manifest, until } = input;
+  const { root, manifest } = input;
   const log = openLogReader(vfs, walOf(root), manifest.storeId);
   const view = SnapshotView.open(vfs, root, manifest);
   try {
-    const builder = new PackBuilder(vfs, view, input.compression);
-    const collected = collect(vfs, input, builder);
-    const heads: HeadBytes[] = [];
-    for (const sessionId of [...collected.sessions.keys()].sort(compareIds)) {
-      const before = view.headInOrder(sessionId);
-      const options = { sessionId, receiptsKept: input.receiptsKept, store: builder.pagesOf(sessionId) };
-      const records = recordsAt(log, root, sessionId, collected.sessions.get(sessionId) ?? []);
-      for (const placed of records) addManifest(builder, placed);
-      // Where a record does not follow, its place was named; what is left are pages that make no sense.
-      const head = understand(`${root}/blobs`, 0, () => foldSession(before, records, options), sessionId);
-      countDropped(builder, before, head);
-      heads.push({ sessionId, lastCommitLsn: head.lastCommitLsn, bytes: encodeHead(head) });
-    }
-    const packed = builder.finish(manifest.nextFile, input.packsLeftAlone);
-    const merged = writeHeads(vfs, view, heads, packed);
-    return {
-      edit: {
-        newFiles: [...packed.newFiles, ...merged.newFiles],
-        heads: merged.heads,
-        packs: packed.packs,
-        log: until,
-        deadBytes: manifest.deadBytes + packed.deadBytes,
-        nextFile: merged.nextFile,
-      },
-      sessions: heads.length,
-      foldedBytes: collected.bytes,
-      lastLsn: until.lsn,
-    };
+    return foldAndMerge(vfs, { input, log, view });
   } finally {
     view.release();
     log.close();
   }
 }
 
-/** A failure here costs the pack as well: a job that fails leaves nothing on a disk that may be full. */
-function writeHeads(
-  vfs: Vfs,
-  view: SnapshotView,
-  heads: readonly HeadBytes[],
-  packed: PackedFiles,
-): MergedHeads {
+function foldAndMerge(vfs: Vfs, source: FoldSource): FoldOutput {
   try {
-    return writeMergedHeads(vfs, view, heads, packed.nextFile);
+    return foldOnto(vfs, source, "merge");
+  } catch (error) {
+    if (!isStoreError(error, "CORRUPT")) throw error;
+    return foldOnto(vfs, source, "apart");
+  }
+}
+
+/** With the new heads merged with older files, or apart from them. */
+function foldOnto(vfs: Vfs, source: FoldSource, how: "merge" | "apart"): FoldOutput {
+  const { input, view } = source;
+  const { manifest, until } = input;
+  const builder = new PackBuilder(vfs, view, input.compression);
+  const { sessions, bytes } = collect(vfs, input, builder);
+  const merged = how === "merge" ? mergeableHeads(view, sessions.size) : new Set<number>();
+  const heads = foldedHeads(source, sessions, builder);
+  const written =
+    sessions.size === 0
+      ? { newFiles: [], heads: manifest.heads, nextFile: manifest.nextFile }
+      : writeMergedHeads(vfs, view, heads, merged, manifest.nextFile);
+  const packed = writePack(vfs, input, builder, written);
+  return {
+    edit: {
+      newFiles: [...packed.newFiles, ...written.newFiles],
+      heads: written.heads,
+      packs: packed.packs,
+      log: until,
+      deadBytes: manifest.deadBytes + packed.deadBytes,
+      nextFile: packed.nextFile,
+    },
+    sessions: sessions.size,
+    foldedBytes: bytes,
+    lastLsn: until.lsn,
+  };
+}
+
+/** The new head of each session, made when it is taken. */
+function* foldedHeads(
+  { input, log, view }: FoldSource,
+  sessions: Collected["sessions"],
+  builder: PackBuilder,
+): Generator<HeadBytes> {
+  const { root, receiptsKept } = input;
+  for (const [sessionId, places] of [...sessions].sort(([a], [b]) => compareIds(a, b))) {
+    const before = view.headInOrder(sessionId);
+    const options = { sessionId, receiptsKept, store: builder.pagesOf(sessionId) };
+    const records = recordsAt(log, root, sessionId, places);
+    for (const placed of records) addManifest(builder, placed);
+    // Where a record does not follow, its place was named; what is left are pages that make no sense.
+    const head = understand(`${root}/blobs`, 0, () => foldSession(before, records, options), sessionId);
+    countDropped(builder, before, head);
+    yield { sessionId, lastCommitLsn: head.lastCommitLsn, bytes: encodeHead(head) };
+  }
+}
+
+/** A failure here costs the heads as well: a job that fails leaves nothing on a disk that may be full. */
+function writePack(
+  vfs: Vfs,
+  { packsLeftAlone }: FoldInput,
+  builder: PackBuilder,
+  written: MergedHeads,
+): PackedFiles {
+  try {
+    return builder.finish(written.nextFile, packsLeftAlone);
   } catch (error) {
     removeLeftovers(
       vfs,
-      packed.newFiles.map((file) => file.temporary),
+      written.newFiles.map((file) => file.temporary),
     );
     throw error;
   }

@@ -1,10 +1,8 @@
 /**
  * Heads files in layers: a fold's new heads are merged with the newest files as long as those are not more
  * than twice as large, so sizes grow geometrically and a head is rewritten a logarithmic number of times.
- * Deletion markers are kept for ever: an id is used once. A file that is damaged is left as it is, and what
- * lies above it is written without it: damage to one session must not end the snapshots of the others.
+ * Deletion markers are kept for ever: an id is used once.
  */
-import { isStoreError } from "../errors.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import { compareIds, type HeadBytes } from "./heads-file.ts";
 import { HeadsFileWriter } from "./heads-file-writer.ts";
@@ -21,27 +19,20 @@ export interface MergedHeads {
   readonly nextFile: number;
 }
 
-/** Writes `heads`, which must be sorted by id, on top of the view's files. */
+/** Writes `heads`, sorted by id and each made when it is taken, on top of the view's files, merged with those of `merged`. */
 export function writeMergedHeads(
   vfs: Vfs,
   view: SnapshotView,
-  heads: readonly HeadBytes[],
+  heads: Iterator<HeadBytes>,
+  merged: ReadonlySet<number>,
   nextFile: number,
 ): MergedHeads {
-  const files = [...view.manifest.heads];
-  if (heads.length === 0) return { newFiles: [], heads: files, nextFile };
-  const merged = mergeable(view, heads.length);
-  const below = files.filter((file) => !merged.has(file.number));
-  try {
-    return writeFile(vfs, view, [heads.values(), ...scansOf(view, merged)], below, nextFile);
-  } catch (error) {
-    if (merged.size === 0 || !isStoreError(error, "CORRUPT")) throw error;
-    return writeFile(vfs, view, [heads.values()], files, nextFile);
-  }
+  const below = view.manifest.heads.filter((file) => !merged.has(file.number));
+  return writeFile(vfs, view, [heads, ...scansOf(view, merged)], below, nextFile);
 }
 
 /** Numbers of the newest files that so many new heads are merged with. */
-function mergeable(view: SnapshotView, newHeads: number): Set<number> {
+export function mergeableHeads(view: SnapshotView, newHeads: number): Set<number> {
   const unreadable = new Set(view.unreadable.map((file) => file.number));
   const merged = new Set<number>();
   let count = newHeads;
