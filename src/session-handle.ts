@@ -5,13 +5,13 @@
 import { abortedError, type Reply } from "./actors/ask.ts";
 import type { Engine } from "./actors/engine.ts";
 import { readMeta, readNewestOf, readNodeOf, readSessionInSteps } from "./actors/reads.ts";
-import { bindWrite, type CommitEvent, type WritePlan } from "./actors/session.ts";
+import { bindWrite, type CommitEvent } from "./actors/session-events.ts";
 import type { CallOptions, RuntimePersistence } from "./contract.ts";
 import { toStoreError } from "./errors.ts";
 import { holdBodies, iterateGraphOf, iteratePathOf, type Walkable } from "./iterate-nodes.ts";
 import { MAX_ID_BYTES } from "./limits.ts";
 import { readHeadMeta } from "./session/head-meta.ts";
-import { planMeta, planTombstone, planVacuum } from "./session/plan.ts";
+import { planMeta, planTombstone, planVacuum, type WritePlan } from "./session/plan.ts";
 import {
   prepareCommit,
   prepareMeta,
@@ -111,7 +111,10 @@ export class SessionHandle<Event = SessionEvent, Body = Json> implements Runtime
       const read = (state: SessionState) => readSessionInSteps<Event, Body>(source, state, checked);
       sessions.get(this.sessionId).send({
         type: "read",
-        read: (state) => sessions.runRead(this.sessionId, read(state), reply),
+        read: (state) => {
+          state.nodes.needBodies();
+          sessions.runRead(this.sessionId, read(state), reply);
+        },
         fail: (error) => reply.reject(error),
       });
     });
@@ -169,7 +172,7 @@ export class SessionHandle<Event = SessionEvent, Body = Json> implements Runtime
     bytes = SMALL_WRITE_BYTES,
   ): void {
     this.#engine.admit(bytes);
-    this.#engine.sessions.get(this.sessionId).send({ type: "write", request: bindWrite(plan, reply) });
+    this.#engine.sessions.get(this.sessionId).send(bindWrite(plan, reply));
   }
 
   #read<Value>(read: (state: SessionState) => Value, reply: Reply<Value>): void {

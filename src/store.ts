@@ -8,7 +8,7 @@ import type { Engine } from "./actors/engine.ts";
 import { StoreLife } from "./actors/lifecycle.ts";
 import { openEngine } from "./actors/open.ts";
 import { resolveOptions } from "./actors/options.ts";
-import { bindWrite } from "./actors/session.ts";
+import { bindWrite } from "./actors/session-events.ts";
 import type {
   CallOptions,
   ListOptions,
@@ -94,8 +94,7 @@ class VarveStore implements Store {
         this.#engine.checkOpen();
         const id = checkSessionId(sessionId);
         this.#engine.admit(0);
-        const request = bindWrite(planDelete, { resolve, reject });
-        this.#engine.sessions.get(id).send({ type: "write", request });
+        this.#engine.sessions.get(id).send(bindWrite(planDelete, { resolve, reject }));
       } catch (error) {
         reject(toStoreError(error));
       }

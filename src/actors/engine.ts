@@ -11,6 +11,7 @@ import { type StoreError, storeError, toStoreError } from "../errors.ts";
 import { CLOSE_FOLD_BYTES, DEFAULT_SNAPSHOT_LOG_BYTES, LOG_BACKLOG_FACTOR } from "../limits.ts";
 import type { GcReport } from "../session/types.ts";
 import type { Log } from "../wal/log.ts";
+import { bringBack } from "./bring-back.ts";
 import { Collector } from "./collector.ts";
 import type { Ownership } from "./directory.ts";
 import type { StoreLife } from "./lifecycle.ts";
@@ -91,6 +92,7 @@ export class Engine {
       onShed: (sessions, bytes) => options.onEvent({ type: "shed", sessions, bytes }),
       services: {
         load: (sessionId) => source.loadInSteps(sessionId),
+        bringBack: (sessionId, nodes) => bringBack(source, sessionId, nodes),
         blobKind: (ref) => source.blobKind(ref),
         damageHiding: (ref, sessionId) => source.damageHiding(ref, sessionId),
         pin: (refs) => this.#collector.pin(refs),

@@ -1,7 +1,7 @@
 /** What the reads of a session answer, from one of its durable states. Results alias nothing of the store. */
 import { copyLedger, type HeadFigures } from "../session/head-meta.ts";
 import { type GraphRead, readGraphInSteps, readNode } from "../session/read.ts";
-import type { SessionState } from "../session/state.ts";
+import { liveEntry, type SessionState } from "../session/state.ts";
 import type {
   Json,
   PersistedSessionRead,
@@ -23,13 +23,13 @@ export function readSessionOf<Event = SessionEvent, Body = Json>(
   return runThrough(readSessionInSteps<Event, Body>(source, state, scope));
 }
 
-/** As `readSessionOf`, in steps, all of the state given; its bodies stay in memory meanwhile. */
+/** As `readSessionOf`, in steps, all of the state given; its bodies are in memory, and stay there meanwhile. */
 export function* readSessionInSteps<Event = SessionEvent, Body = Json>(
   source: Source,
   state: SessionState,
   scope: SessionReadScope,
 ): Steps<PersistedSessionRead<Event, Body> | undefined> {
-  source.readFor(state.sessionId, () => state.nodes.hold());
+  state.nodes.hold();
   try {
     return yield* answerOf<Event, Body>(source, state.sessionId, state, readGraphInSteps(state, scope));
   } finally {
@@ -91,11 +91,10 @@ export function readNodeOf<Event = SessionEvent, Body = Json>(
   state: SessionState,
   nodeId: string,
 ): SessionNodeRecord<Event, Body> | undefined {
-  return state.deleted
-    ? undefined
-    : (source.readFor(state.sessionId, () => readNode(state, nodeId)) as unknown as
-        | SessionNodeRecord<Event, Body>
-        | undefined);
+  if (state.deleted) return undefined;
+  liveEntry(state, nodeId)?.needBody();
+  const node = source.readFor(state.sessionId, () => readNode(state, nodeId));
+  return node as SessionNodeRecord<Event, Body> | undefined;
 }
 
 export function readMeta(state: SessionState): SessionMeta | undefined {

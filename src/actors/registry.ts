@@ -23,7 +23,8 @@ import type { Steps } from "../steps.ts";
 import type { Reply } from "./ask.ts";
 import { Departed } from "./departed.ts";
 import { LongWork } from "./long-work.ts";
-import { type CommitEvent, SessionCell, type SessionRef, sessionLogic } from "./session.ts";
+import { SessionCell, type SessionRef, sessionLogic } from "./session.ts";
+import type { CommitEvent } from "./session-events.ts";
 import type { SessionServices } from "./session-services.ts";
 
 interface Resident {

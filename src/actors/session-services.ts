@@ -1,6 +1,7 @@
 /** What a session's actor needs of the store around it. Types only. */
 import type { StoreError } from "../errors.ts";
 import type { BlobRef } from "../ids.ts";
+import type { NodeTable } from "../session/node-table.ts";
 import type { CommitPlanOptions } from "../session/plan.ts";
 import type { BlobKind, SessionRecord } from "../session/record.ts";
 import type { SessionState } from "../session/state.ts";
@@ -13,9 +14,11 @@ import type { SessionCell } from "./session.ts";
 export interface SessionServices {
   /** The session's durable state from snapshot and log. Throws CORRUPT. */
   load(sessionId: string): Steps<SessionState>;
+  /** Brings back the bodies that the nodes of the session's durable state have shed. Throws as `load` does. */
+  bringBack(sessionId: string, nodes: NodeTable): Steps<void>;
   /** Runs a load over as many turns as it has steps, the first step now. */
-  runLoad(load: Steps<SessionState>, done: (ended: Done<SessionState>) => void): void;
-  /** So many bytes more, or less, wait for their session to be loaded. */
+  runLoad<Value>(load: Steps<Value>, done: (ended: Done<Value>) => void): void;
+  /** So many bytes more, or less, wait for their session to be loaded, or its bodies to be back. */
   waits(bytes: number): void;
   blobKind(ref: BlobRef): BlobKind | undefined;
   /** The damage behind which a blob may lie that was not found, if there is any. */

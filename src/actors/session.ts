@@ -8,12 +8,15 @@
  * 3. Every answer (result, replay, refusal, no-op) waits for the writes it was decided on, in call order.
  * 4. `receive` never throws: what goes wrong is that request's answer, and the session stays usable.
  *    Only when a record was appended and cannot be applied is the whole store poisoned.
+ * 5. What needs bodies that were shed is decided when they are back. Reads wait beside what is decided meanwhile;
+ *    behind a write that waits everything does, so that writes are decided in call order.
  */
 import { type ActorRefFrom, fromTransition } from "xstate";
 import { isStoreError, type StoreError, toStoreError } from "../errors.ts";
 import type { BlobRef } from "../ids.ts";
 import { apply } from "../session/apply.ts";
-import { needs, planCommit } from "../session/plan.ts";
+import { BodiesShed } from "../session/node-table.ts";
+import { needs, planCommit, type WritePlan } from "../session/plan.ts";
 import type { PreparedCommit } from "../session/prepare.ts";
 import type { BlobKind, SessionRecord } from "../session/record.ts";
 import type { SessionState } from "../session/state.ts";
@@ -21,34 +24,10 @@ import type { RuntimeCommitResult } from "../session/types.ts";
 import { runThrough } from "../steps.ts";
 import type { Reply } from "./ask.ts";
 import type { NewBlob } from "./blob-frames.ts";
+import { holdNewest } from "./bring-back.ts";
 import { PendingWrite } from "./pending-write.ts";
+import { refuse, type SessionActorEvent } from "./session-events.ts";
 import type { SessionServices } from "./session-services.ts";
-
-/** What a planner other than a commit's answers. */
-export type WritePlan<Value> =
-  | { readonly kind: "refused"; readonly error: StoreError }
-  | { readonly kind: "noop"; readonly answer: Value }
-  | { readonly kind: "accepted"; readonly record: SessionRecord; readonly answer: Value };
-
-export interface CommitEvent {
-  readonly type: "commit";
-  readonly prepared: PreparedCommit;
-  readonly reply: Reply<RuntimeCommitResult>;
-  /** Set once nothing of `prepared` is needed any more; an actor that is busy keeps the event for later. */
-  isDecided: boolean;
-}
-
-export type SessionActorEvent =
-  | CommitEvent
-  | { readonly type: "write"; readonly request: WriteRequest }
-  | {
-      readonly type: "read";
-      readonly read: (state: SessionState) => void;
-      readonly fail: (error: StoreError) => void;
-    };
-
-/** A write whose plan and reply have the same type of answer; `bindWrite` makes it. */
-export type WriteRequest = (cell: SessionCell) => void;
 
 /** Bytes of a session without nodes, receipts and actor, as measured: its cell, its state. */
 const EMPTY_BYTES = 4_900;
@@ -72,6 +51,8 @@ export class SessionCell {
   /** What is to be worked on: what came while another was, and while the session was loaded. */
   readonly #later: SessionActorEvent[] = [];
   #failedLoad: { readonly error: unknown } | undefined;
+  /** While bodies are on their way back: what waits for them, in call order. */
+  #forBodies: SessionActorEvent[] | undefined;
 
   constructor(sessionId: string, services: SessionServices) {
     this.sessionId = sessionId;
@@ -117,13 +98,10 @@ export class SessionCell {
 
   /** Lets go of the bodies of durable nodes. A commit needs none of them; a read brings them back. */
   shed(): void {
-    this.#visible?.nodes.shed(
-      this.#visible.length,
-      () => runThrough(this.#services.load(this.sessionId)).nodes,
-    );
+    this.#visible?.nodes.shed(this.#visible.length);
   }
 
-  /** Says that an event was worked on: it may have brought bodies back. */
+  /** Says that an event was worked on: it may have brought old receipts into memory. */
   #worked(): void {
     if (this.bytes !== this.accountedBytes) this.#services.changed(this);
   }
@@ -145,21 +123,63 @@ export class SessionCell {
 
   #work(event: SessionActorEvent | undefined): void {
     for (let next = event; next !== undefined; next = this.#nextWaiting()) {
-      handle(this, next);
+      this.#decide(next);
       this.#worked();
+      if (this.#isHeldUp) return;
     }
     this.isBusy = false;
   }
 
+  #decide(event: SessionActorEvent): void {
+    if (!decide(this, event)) this.#waitForBodies(event);
+  }
+
+  /** A write waits for bodies. */
+  get #isHeldUp(): boolean {
+    return this.#forBodies !== undefined && this.#forBodies.at(-1)?.type !== "read";
+  }
+
+  #waitForBodies(event: SessionActorEvent): void {
+    this.#countWaiting(event, 1);
+    if (this.#forBodies !== undefined) return void this.#forBodies.push(event);
+    const waiting = [event];
+    this.#forBodies = waiting;
+    this.waiting++;
+    let isNow = true;
+    const steps = holdNewest(
+      () => this.visible,
+      (nodes) => this.#services.bringBack(this.sessionId, nodes),
+    );
+    this.#services.runLoad(steps, (ended) => {
+      const wasHeldUp = this.#isHeldUp;
+      this.#forBodies = undefined;
+      for (const each of waiting) {
+        this.#countWaiting(each, -1);
+        if ("error" in ended) refuse(each, toStoreError(ended.error));
+        else this.#decide(each);
+      }
+      if ("value" in ended) ended.value.release();
+      this.waiting--;
+      // Bodies are back, and the session may leave memory again.
+      this.#services.changed(this);
+      if (wasHeldUp && !isNow) this.#work(this.#nextWaiting());
+    });
+    isNow = false;
+  }
+
   #wait(event: SessionActorEvent): void {
     this.#later.push(event);
-    if (event.type === "commit") this.#services.waits(event.prepared.newBytes);
+    this.#countWaiting(event, 1);
   }
 
   #nextWaiting(): SessionActorEvent | undefined {
     const next = this.#later.shift();
-    if (next?.type === "commit") this.#services.waits(-next.prepared.newBytes);
+    if (next !== undefined) this.#countWaiting(next, -1);
     return next;
+  }
+
+  #countWaiting(event: SessionActorEvent, sign: 1 | -1): void {
+    if (event.type === "commit") this.#services.waits(sign * event.prepared.newBytes);
   }
 
   commit(prepared: PreparedCommit, reply: Reply<RuntimeCommitResult>): void {
@@ -232,20 +252,6 @@ export class SessionCell {
   }
 }
 
-/** Binds a planner and its reply into a request, so that the event needs no type parameter. */
-export function bindWrite<Value>(
-  plan: (state: SessionState) => WritePlan<Value>,
-  reply: Reply<Value>,
-): WriteRequest {
-  return (cell) => {
-    try {
-      cell.plan(plan, reply);
-    } catch (error) {
-      reply.reject(toStoreError(error));
-    }
-  };
-}
-
 export const sessionLogic = fromTransition<SessionCell, SessionActorEvent, never, { cell: SessionCell }>(
   (cell, event) => {
     cell.receive(event);
@@ -255,30 +261,28 @@ export const sessionLogic = fromTransition<SessionCell, SessionActorEvent, never
 );
 export type SessionRef = ActorRefFrom<typeof sessionLogic>;
 
-function handle(cell: SessionCell, event: SessionActorEvent): void {
-  switch (event.type) {
-    case "commit":
-      try {
+/** False: it needs bodies that were shed, and nothing was decided. */
+function decide(cell: SessionCell, event: SessionActorEvent): boolean {
+  try {
+    switch (event.type) {
+      case "commit":
         cell.commit(event.prepared, event.reply);
-      } catch (error) {
-        event.reply.reject(toStoreError(error));
-      }
-      event.isDecided = true;
-      return;
-    case "write":
-      event.request(cell);
-      return;
-    case "read":
-      try {
+        event.isDecided = true;
+        break;
+      case "write":
+        event.request(cell);
+        break;
+      case "read":
         event.read(cell.visible);
-      } catch (error) {
-        event.fail(toStoreError(error));
-      }
-      return;
-    default:
+        break;
+      default:
       // Transition actors also receive `xstate.stop`.
-      return;
+    }
+  } catch (error) {
+    if (error instanceof BodiesShed) return false;
+    refuse(event, toStoreError(error));
   }
+  return true;
 }
 
 /** A blob that the planned head names exists: no look-up needed. */

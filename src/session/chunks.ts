@@ -109,9 +109,8 @@ export class Chunks {
     this.#fullBytes -= chunk.size;
   }
 
-  /** Takes over a chunk of another, of which the values up to `end` are needed. */
-  adopt(chunk: Chunk, end: number): void {
-    chunk.end = end;
+  /** Takes over a chunk of another. Its user says to `end` up to where it needs the values in it. */
+  adopt(chunk: Chunk): void {
     this.#addFull(chunk);
   }
 }

@@ -7,12 +7,14 @@
  *    and what a "borrowing" table is given: that of a fold, which is gone before what it was given changes.
  * 2. Bodies lie side by side in chunks, and an entry makes a view when it is asked for its body. A million small
  *    buffers would cost the garbage collector more than all the rest of their commits.
- * 3. Bodies that are durable may leave memory (`shed`): a session goes on taking commits without them. The first
- *    that is asked for brings all of them back, each under the same id and with the same length, or throws.
+ * 3. Bodies that are durable may leave memory (`shed`): a session goes on taking commits without them. Whoever asks for
+ *    one is thrown `BodiesShed` and changes nothing. All come back together (`takeBack`), in bounded steps, each under
+ *    the same id and with the same length, or none does. A table that is held sheds nothing.
  */
 
 import { decodeValueAt } from "../codec.ts";
-import { KIB } from "../limits.ts";
+import { KIB, NODES_BACK_PER_STEP } from "../limits.ts";
+import type { Steps } from "../steps.ts";
 import { type Chunk, Chunks } from "./chunks.ts";
 import { SlotIndex } from "./slot-index.ts";
 
@@ -45,6 +47,15 @@ export interface TableEntry extends NodeEntry {
   readonly bodyBytes: number;
   /** What the body holds, decoded anew. */
   decodeBody(): unknown;
+  /** Throws BodiesShed if the body is not in memory. */
+  needBody(): void;
+}
+
+/** A body is needed that left memory. Nothing was decided: have the bodies brought back, and decide again. */
+export class BodiesShed extends Error {
+  constructor() {
+    super("bodies of nodes left memory");
+  }
 }
 
 export type NewNode = Omit<NodeEntry, "hiddenAt" | "revision">;
@@ -61,7 +72,6 @@ class StoredEntry implements TableEntry {
   readonly flags: number;
   readonly revision: number;
   hiddenAt: number;
-  readonly #table: NodeTable;
   #chunk: Chunk;
   #at: number;
   readonly bodyBytes: number;
@@ -71,7 +81,6 @@ class StoredEntry implements TableEntry {
     parent: string | undefined,
     revision: number,
     hiddenAt: number,
-    table: NodeTable,
     chunk: Chunk,
     at: number,
     bodyBytes: number,
@@ -81,7 +90,6 @@ class StoredEntry implements TableEntry {
     this.flags = flags;
     this.revision = revision;
     this.hiddenAt = hiddenAt;
-    this.#table = table;
     this.#chunk = chunk;
     this.#at = at;
     this.bodyBytes = bodyBytes;
@@ -96,10 +104,13 @@ class StoredEntry implements TableEntry {
   }
 
   #bytes(): Uint8Array {
-    if (this.#chunk.bytes === undefined) this.#table.fill();
     const { bytes } = this.#chunk;
-    if (bytes === undefined) throw new Error(`the body of node "${this.id}" is not there`);
+    if (bytes === undefined) throw new BodiesShed();
     return bytes;
+  }
+
+  needBody(): void {
+    if (this.isShed) throw new BodiesShed();
   }
 
   get isShed(): boolean {
@@ -130,7 +141,8 @@ export class NodeTable {
   /** What is kept beside nodes, in chunks of its own: it is forgotten sooner than they are. */
   readonly #beside = new Chunks({ least: KIB / 4, most: 8 * KIB });
   readonly #borrows: boolean;
-  #reload: (() => NodeTable) | undefined;
+  /** Entries in front of this one may be without their bodies. */
+  #shedEnd = 0;
   #holds = 0;
 
   constructor(bytes: "owned" | "borrowed" = "owned") {
@@ -157,7 +169,7 @@ export class NodeTable {
     if (this.#borrows) this.#bodies.putWhole(node.body);
     else at = this.#bodies.put(node.body);
     const { last } = this.#bodies;
-    this.#stored.push(new StoredEntry(node, parent, revision, hiddenAt, this, last, at, node.body.length));
+    this.#stored.push(new StoredEntry(node, parent, revision, hiddenAt, last, at, node.body.length));
     last.end = this.#stored.length;
   }
 
@@ -170,7 +182,7 @@ export class NodeTable {
   addIn(chunk: Chunk, node: PlacedNode): void {
     const parent = this.#enter(node);
     const { revision, hiddenAt, bodyAt, bodyBytes } = node;
-    this.#stored.push(new StoredEntry(node, parent, revision, hiddenAt, this, chunk, bodyAt, bodyBytes));
+    this.#stored.push(new StoredEntry(node, parent, revision, hiddenAt, chunk, bodyAt, bodyBytes));
     chunk.end = this.#stored.length;
   }
 
@@ -198,40 +210,56 @@ export class NodeTable {
     return kept as Uint8Array;
   }
 
-  /**
-   * Lets go of the bodies of the first `length` entries, but for those that share a chunk with newer ones. All of
-   * them must be durable: `reload` reads a table that begins with the same entries.
-   */
-  shed(length: number, reload: () => NodeTable): void {
-    if (this.#holds > 0) return;
-    if (this.#bodies.shed(length)) this.#reload = reload;
+  /** Whether bodies left memory that are not all back. */
+  get isShed(): boolean {
+    return this.#shedEnd > 0;
   }
 
-  /** Brings back what was shed, if anything was. Throws what reading it throws; nothing is changed then. */
-  fill(): void {
-    if (this.#reload === undefined) return;
-    const fresh = this.#reload().#stored;
-    const slots: number[] = [];
-    for (const [slot, entry] of this.#stored.entries()) {
+  /** Throws BodiesShed if not all bodies are in memory. */
+  needBodies(): void {
+    if (this.isShed) throw new BodiesShed();
+  }
+
+  /**
+   * Lets go of the bodies of the first `length` entries, which must be durable, but for those that share a chunk with
+   * newer ones.
+   */
+  shed(length: number): void {
+    if (this.#holds > 0) return;
+    if (this.#bodies.shed(length)) this.#shedEnd = Math.max(this.#shedEnd, length);
+  }
+
+  /**
+   * Brings back what was shed from a table that begins with the same entries and is of no use afterwards. Throws, and
+   * nothing is changed, if it does not. Hold this table meanwhile; nodes may be added to it and hidden in it.
+   */
+  *takeBack(fresh: NodeTable): Steps<void> {
+    const end = this.#shedEnd;
+    let looks = 0;
+    for (let slot = 0; slot < end; slot++) {
+      if (looks++ % NODES_BACK_PER_STEP === NODES_BACK_PER_STEP - 1) yield;
+      const entry = this.#stored[slot] as StoredEntry;
       if (!entry.isShed) continue;
-      const same = fresh[slot];
+      const same = fresh.#stored[slot];
       if (same === undefined || !entry.isSameAs(same))
         throw new Error(`node "${entry.id}" is not stored as it was`);
-      slots.push(slot);
     }
-    const ends = new Map<Chunk, number>();
-    for (const slot of slots) {
+    const adopted = new Set<Chunk>();
+    for (let slot = 0; slot < end; slot++) {
+      if (looks++ % NODES_BACK_PER_STEP === NODES_BACK_PER_STEP - 1) yield;
       const entry = this.#stored[slot] as StoredEntry;
-      const chunk = entry.takeFrom(fresh[slot] as StoredEntry);
-      ends.set(chunk, slot + 1);
+      if (!entry.isShed) continue;
+      const chunk = entry.takeFrom(fresh.#stored[slot] as StoredEntry);
+      chunk.end = slot + 1;
+      if (adopted.has(chunk)) continue;
+      adopted.add(chunk);
+      this.#bodies.adopt(chunk);
     }
-    for (const [chunk, end] of ends) this.#bodies.adopt(chunk, end);
-    this.#reload = undefined;
+    this.#shedEnd = 0;
   }
 
-  /** Keeps all bodies in memory until `release` is called as often. */
+  /** Keeps all bodies in memory that are there, and that come back, until `release` is called as often. */
   hold(): void {
-    this.fill();
     this.#holds += 1;
   }
   release(): void {

@@ -71,8 +71,8 @@ export function planVacuum(state: SessionState): WritePlan<VacuumReport> {
   if (state.deleted) return refuse(deletedError(state.sessionId));
   const answer = { removedNodeCount: state.hiddenCount };
   if (state.hiddenCount === 0) return { kind: "noop", answer };
-  // What stays is copied when the record is applied: too late for a body that cannot be read.
-  state.nodes.fill();
+  // What stays is copied when the record is applied: too late for a body that is not there.
+  state.nodes.needBodies();
   return { kind: "accepted", record: { kind: "vacuum", sessionId: state.sessionId }, answer };
 }
 

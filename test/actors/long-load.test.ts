@@ -5,45 +5,15 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Store, StoreOptions } from "../../src/contract.ts";
+import type { Store } from "../../src/contract.ts";
 import { openStore } from "../../src/index.ts";
 import { DECODE_STEP_BYTES, KIB, LOAD_STEP_BYTES, PAGE_BYTES } from "../../src/limits.ts";
 import { MemoryVfs } from "../../src/vfs/memory.ts";
 import { keepEverything } from "../../src/vfs/memory-crash.ts";
-import { append, commit, messageNode, noise, pluginNode, unchanged } from "../support/builders.ts";
+import { append, commit, messageNode, unchanged } from "../support/builders.ts";
 import { refuses } from "../support/expect.ts";
 import { CountedTurns } from "../support/turns.ts";
-
-const OPTIONS: StoreOptions = { segmentBytes: 1024 * KIB, snapshot: false, gc: false };
-const NODE_BYTES = 32 * KIB;
-/** In pages. */
-const STORED = 80;
-/** Behind them in the log. */
-const IN_LOG = 40;
-
-const idsUpTo = (count: number): string[] => Array.from({ length: count }, (_, n) => `n${n}`);
-
-async function add(store: Store, n: number): Promise<unknown> {
-  const node = pluginNode(`n${n}`, n === 0 ? undefined : `n${n - 1}`, noise(NODE_BYTES, n + 1));
-  return store
-    .session("root")
-    .commitRuntimeState(commit({ expectedHeadRevision: n, graph: append([node], `n${n}`) }));
-}
-
-/** A session of many pages, with many records behind them. */
-async function longSession(): Promise<MemoryVfs> {
-  const vfs = new MemoryVfs();
-  const store = await openStore("/store", { ...OPTIONS, vfs });
-  for (let n = 0; n < STORED; n++) await add(store, n);
-  await store.snapshot();
-  for (let n = STORED; n < STORED + IN_LOG; n++) await add(store, n);
-  await store.close();
-  return vfs;
-}
-
-async function idsOf(store: Store): Promise<string[] | undefined> {
-  return (await store.session("root").loadSession())?.graph.nodes.map(({ nodeId }) => nodeId);
-}
+import { add, IN_LOG, idsOf, idsUpTo, longSession, NODE_BYTES, OPTIONS, STORED } from "./long-session.ts";
 
 test("the first use of a long session reads some pages, or some of its log, a turn", async () => {
   const counted = new CountedTurns(await longSession());

@@ -70,6 +70,7 @@ function startRegistry(maxResidentBytes: number, departed?: Departed) {
       *load(sessionId) {
         return emptySession(sessionId, 10);
       },
+      *bringBack() {},
       blobKind: () => undefined,
       damageHiding: () => undefined,
       pin: () => undefined,

@@ -5,153 +5,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { createActor } from "xstate";
-import type { Settlement, Write } from "../../src/actors/log-writer.ts";
-import { LongWork } from "../../src/actors/long-work.ts";
-import { bindWrite, SessionCell, sessionLogic } from "../../src/actors/session.ts";
-import type { SessionServices } from "../../src/actors/session-services.ts";
-import { systemClock } from "../../src/clock.ts";
-import { type StoreError, storeError } from "../../src/errors.ts";
-import { planMeta } from "../../src/session/plan.ts";
-import { prepareCommit, prepareMeta } from "../../src/session/prepare.ts";
-import type { SessionRecord } from "../../src/session/record.ts";
-import { emptySession, type SessionState } from "../../src/session/state.ts";
-import type { RuntimeCommit, RuntimeCommitResult } from "../../src/session/types.ts";
-import type { Steps } from "../../src/steps.ts";
 import { append, commit, messageNode } from "../support/builders.ts";
-
-const LIMITS = { maxCommitBytes: 1 << 20 };
-const DEAD = storeError("STORE_IO", { operation: "datasync", path: "/wal", errno: "EIO" }, "the disk died");
-const UNKNOWN = storeError("COMMIT_OUTCOME_UNKNOWN", {}, "it may or may not be there", DEAD);
-const POISONED = storeError("STORE_POISONED", {}, "reopen the store", DEAD);
-
-/** A log writer of one session, in the smallest form that keeps its promises. */
-class Rig {
-  readonly pending: Settlement[] = [];
-  readonly poisoned: StoreError[] = [];
-  readonly told: string[] = [];
-  readonly cell: SessionCell;
-  loads = 0;
-  loadFails = false;
-  /** Turns that a load takes beside its first. */
-  loadTurns = 0;
-  waitingBytes = 0;
-  readonly #turns: (() => void)[] = [];
-  readonly #work = new LongWork({ ...systemClock, turn: (_taker, fn) => void this.#turns.push(fn) });
-  #lastLsn = 0;
-  #dead = false;
-  readonly #actor;
-
-  constructor() {
-    const services: SessionServices = {
-      load: (sessionId) => this.#load(sessionId),
-      runLoad: (load, done) => this.#work.run(load, done),
-      waits: (bytes) => {
-        this.waitingBytes += bytes;
-      },
-      blobKind: () => undefined,
-      damageHiding: () => undefined,
-      pin: () => undefined,
-      append: (write) => this.#append(write),
-      after: (settle) => {
-        if (this.#dead) settle(UNKNOWN);
-        else if (this.pending.length === 0) settle(undefined);
-        else this.pending.push({ lsn: this.#lastLsn, settle });
-      },
-      poison: (error) => {
-        this.poisoned.push(error);
-        this.die();
-      },
-      changed: () => undefined,
-      committed: () => undefined,
-      planOptions: { graphPolicy: "strict", maxCommitBytes: LIMITS.maxCommitBytes },
-    };
-    this.cell = new SessionCell("root", services);
-    this.#actor = createActor(sessionLogic, { input: { cell: this.cell } });
-    this.#actor.subscribe({ error: () => this.told.push("the actor died") });
-    this.#actor.start();
-  }
-
-  *#load(sessionId: string): Steps<SessionState> {
-    this.loads++;
-    for (let turn = 0; turn < this.loadTurns; turn++) yield;
-    if (this.loadFails) throw storeError("CORRUPT", { file: "/heads" }, "damaged");
-    return emptySession(sessionId, 10);
-  }
-
-  /** The next turn that was asked for; false if none was. */
-  async turn(): Promise<boolean> {
-    const next = this.#turns.shift();
-    next?.();
-    // What waits for a turn runs in its microtasks.
-    await new Promise((resolve) => setImmediate(resolve));
-    return next !== undefined;
-  }
-
-  #append(write: Write): void {
-    if (this.#dead) return write.settle(POISONED);
-    write.lsn = ++this.#lastLsn;
-    this.pending.push(write);
-  }
-
-  /** The next write, with what rests on it, is durable. */
-  durable(): void {
-    const lsn = this.pending[0]?.lsn ?? 0;
-    while (this.pending[0]?.lsn === lsn) this.pending.shift()?.settle(undefined);
-  }
-
-  die(): void {
-    this.#dead = true;
-    for (const settlement of this.pending.splice(0)) settlement.settle(UNKNOWN);
-  }
-
-  #reply<Value>(label: string, show: (value: Value) => unknown) {
-    return {
-      resolve: (value: Value) => void this.told.push(`${label}: ${String(show(value))}`),
-      reject: (error: StoreError) => void this.told.push(`${label}: ${error.code}`),
-    };
-  }
-
-  commit(label: string, sent: RuntimeCommit): void {
-    const prepared = prepareCommit(sent, "root", LIMITS);
-    const reply = this.#reply<RuntimeCommitResult>(
-      label,
-      ({ headRevision, replayed }) => `${headRevision}${replayed ? " again" : ""}`,
-    );
-    this.#actor.send({ type: "commit", isDecided: false, prepared, reply });
-  }
-
-  write(
-    label: string,
-    plan: (state: SessionState) => { kind: "accepted"; record: SessionRecord; answer: string },
-  ): void {
-    const request = bindWrite(
-      plan,
-      this.#reply<string>(label, (value) => value),
-    );
-    this.#actor.send({ type: "write", request });
-  }
-
-  meta(label: string): void {
-    const meta = prepareMeta({ sessionId: "root", sessionName: label, createdAt: "t", model: "m" }, "root");
-    const request = bindWrite(
-      (state) => planMeta(state, meta),
-      this.#reply<void>(label, () => "saved"),
-    );
-    this.#actor.send({ type: "write", request });
-  }
-
-  revision(): number | undefined {
-    return this.cell.visible.head?.revision;
-  }
-
-  get status(): string {
-    return this.#actor.getSnapshot().status;
-  }
-}
+import { SessionRig } from "./session-rig.ts";
 
 test("results, replays, refusals and no-ops wait for the writes they were decided on, in call order", () => {
-  const rig = new Rig();
+  const rig = new SessionRig();
   rig.commit("first", commit({ operationId: "op", graph: append([messageNode("a")], "a") }));
   rig.commit("replay", commit({ operationId: "op", graph: append([messageNode("a")], "a") }));
   rig.commit("conflict", commit({ expectedHeadRevision: 7 }));
@@ -170,7 +28,7 @@ test("results, replays, refusals and no-ops wait for the writes they were decide
 });
 
 test("after the log failed nothing unacknowledged is ever seen, and nobody waits", () => {
-  const rig = new Rig();
+  const rig = new SessionRig();
   rig.commit("first", commit());
   rig.durable();
   rig.commit("second", commit());
@@ -190,7 +48,7 @@ test("after the log failed nothing unacknowledged is ever seen, and nobody waits
 });
 
 test("a planner that throws costs its own call and nothing else", () => {
-  const rig = new Rig();
+  const rig = new SessionRig();
   rig.commit("first", commit());
   rig.write("broken", () => {
     throw new TypeError("a bug");
@@ -205,7 +63,7 @@ test("a planner that throws costs its own call and nothing else", () => {
 });
 
 test("a session that cannot be loaded answers why, keeps nothing, and is tried again", () => {
-  const rig = new Rig();
+  const rig = new SessionRig();
   rig.loadFails = true;
   rig.commit("damaged", commit());
   rig.meta("damaged too");
@@ -220,7 +78,7 @@ test("a session that cannot be loaded answers why, keeps nothing, and is tried a
 });
 
 test("what comes while a session is loaded is answered behind it, in call order", async () => {
-  const rig = new Rig();
+  const rig = new SessionRig();
   rig.loadTurns = 2;
   rig.commit("first", commit());
   assert.equal(await rig.turn(), true);
@@ -238,7 +96,7 @@ test("what comes while a session is loaded is answered behind it, in call order"
 });
 
 test("a long load that fails answers all that waited for it, and is tried again by who comes later", async () => {
-  const rig = new Rig();
+  const rig = new SessionRig();
   rig.loadTurns = 1;
   rig.loadFails = true;
   rig.commit("damaged", commit());
@@ -255,7 +113,7 @@ test("a long load that fails answers all that waited for it, and is tried again 
 });
 
 test("a record that was written and cannot be applied poisons the store: log and memory disagree", () => {
-  const rig = new Rig();
+  const rig = new SessionRig();
   rig.commit("first", commit());
   rig.durable();
   rig.commit("in flight", commit());
@@ -282,7 +140,7 @@ test("for any course of calls each is answered once, readers see whole durable r
   const step = fc.constantFrom("commit", "conflict", "replay", "meta", "bug", "durable", "durable", "die");
   fc.assert(
     fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
-      const rig = new Rig();
+      const rig = new SessionRig();
       let asked = 0;
       let seen = 0;
       for (const kind of steps) {

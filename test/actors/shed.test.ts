@@ -6,7 +6,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Store, StoreEvent, StoreOptions } from "../../src/contract.ts";
 import { openStore } from "../../src/index.ts";
-import { NodeTable } from "../../src/session/node-table.ts";
+import { NODES_BACK_PER_STEP } from "../../src/limits.ts";
+import { BodiesShed, NodeTable } from "../../src/session/node-table.ts";
+import { runThrough } from "../../src/steps.ts";
 import { withFaults } from "../../src/vfs/fault.ts";
 import { MemoryVfs } from "../../src/vfs/memory.ts";
 import { append, commit, messageNode, replaceFull } from "../support/builders.ts";
@@ -152,8 +154,8 @@ test("a table takes shed bodies back only from one that has the same nodes, and 
   const table = new NodeTable();
   for (const n of [0, 1, 2, 3]) table.add(entry(`n${n}`, `${n}${BODY}`));
   const full = table.bytes;
-  let stored: NodeTable;
-  table.shed(4, () => stored);
+  table.needBodies();
+  table.shed(4);
   const shed = table.bytes;
   assert.ok(shed <= full - 2 * BODY.length, `${shed} of ${full} bytes left`);
   const other = (change: (n: number) => [string, string]) => {
@@ -166,11 +168,13 @@ test("a table takes shed bodies back only from one that has the same nodes, and 
     other((n) => [`n${n}`, n === 1 ? "short" : `${n}${BODY}`]),
     new NodeTable(),
   ]) {
-    stored = wrong;
-    assert.throws(() => table.entries[0]?.body, /is not stored as it was/);
+    assert.throws(() => runThrough(table.takeBack(wrong)), /is not stored as it was/);
     assert.equal(table.bytes, shed);
+    assert.throws(() => table.entries[0]?.body, BodiesShed);
+    assert.throws(() => table.needBodies(), BodiesShed);
   }
-  stored = other((n) => [`n${n}`, `${n}${BODY}`]);
+  runThrough(table.takeBack(other((n) => [`n${n}`, `${n}${BODY}`])));
+  table.needBodies();
   assert.deepEqual(
     table.entries.map(({ body }) => Buffer.from(body).toString()[0]),
     ["0", "1", "2", "3"],
@@ -181,14 +185,42 @@ test("a table takes shed bodies back only from one that has the same nodes, and 
 test("a table sheds nothing beyond the length it was told, and nothing while it is held", () => {
   const table = new NodeTable();
   for (const n of [0, 1, 2, 3]) table.add(entry(`n${n}`, `${n}${BODY}`));
-  const never = (): NodeTable => {
-    throw new Error("was read again");
-  };
   table.hold();
-  table.shed(4, never);
+  table.shed(4);
   assert.equal(table.entries[0]?.body.length, BODY.length + 1);
   table.release();
-  table.shed(1, never);
+  table.shed(1);
   assert.equal(table.entries[1]?.body.length, BODY.length + 1);
-  assert.throws(() => table.entries[0]?.body, /was read again/);
+  assert.throws(() => table.entries[0]?.body, BodiesShed);
+});
+
+test("a table takes so many bodies back a step, whatever is added to it between two of them", () => {
+  const count = 5 * NODES_BACK_PER_STEP;
+  const tableOf = (): NodeTable => {
+    const made = new NodeTable();
+    for (let n = 0; n < count; n++) made.add(entry(`n${n}`, `${n}`));
+    return made;
+  };
+  const table = tableOf();
+  const full = table.bytes;
+  table.shed(count);
+  table.hold();
+  let steps = 1;
+  for (const _ of table.takeBack(tableOf())) {
+    assert.ok(table.isShed);
+    table.add(entry(`between${steps++}`, "new"));
+    table.shed(table.entries.length);
+  }
+  // Each is looked at twice.
+  assert.equal(steps, 11);
+  table.release();
+  const expected = [...Array.from({ length: count }, (_, n) => `${n}`), ...Array(10).fill("new")];
+  assert.deepEqual(
+    table.entries.map(({ body }) => Buffer.from(body).toString()),
+    expected,
+  );
+  assert.ok(table.bytes > full && table.sheddableBytes > 0);
+  table.shed(count);
+  assert.throws(() => table.entries[0]?.body, BodiesShed);
+  assert.equal(Buffer.from(table.entries[count + 9]?.body ?? []).toString(), "new");
 });

@@ -1,6 +1,7 @@
 /** Tombstone, vacuum, meta and delete. */
 import { strict as assert } from "node:assert";
 import { test } from "node:test";
+import { BodiesShed } from "../../src/session/node-table.ts";
 import {
   append,
   commitOf,
@@ -88,17 +89,15 @@ test("vacuum counts what it removed, a second one nothing, and the ids are free 
   assert.deepEqual(bench.ids(), ["a", "b", "c", "x"]);
 });
 
-test("a vacuum whose bodies left memory and cannot be read throws and writes nothing", () => {
+test("a vacuum whose bodies left memory throws and writes nothing", () => {
   const bench = new SessionBench();
   const text = "x".repeat(3_000);
   bench.commit(append([message("a", text), message("b", text), message("c", text)]));
   bench.tombstone("b");
   const { records, state } = bench;
   const count = records.length;
-  state.nodes.shed(state.length, () => {
-    throw new Error("the disk does not answer");
-  });
-  assert.throws(() => bench.vacuum(), /the disk does not answer/);
+  state.nodes.shed(state.length);
+  assert.throws(() => bench.vacuum(), BodiesShed);
   assert.equal(bench.records.length, count);
   assert.equal(bench.state, state);
 });
