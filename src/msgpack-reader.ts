@@ -121,6 +121,16 @@ export class MsgpackReader {
     return length;
   }
 
+  /** Bytes of a text that comes next and is passed over: it ends at `at`. */
+  skipTextBytes(what: string): number {
+    const tag = this.#byte();
+    const isLong = tag >= TEXT_8 && tag <= TEXT_32;
+    if (!isLong && (tag < FIX_TEXT || tag >= NIL)) throw new Error(`${what} is not a string`);
+    const length = isLong ? this.#length(tag - TEXT_8) : tag - FIX_TEXT;
+    this.#take(length);
+    return length;
+  }
+
   /** The bytes that come next, in either form, where they lie. */
   view(what?: string): Uint8Array {
     const length = this.skipBytes(what);
@@ -236,8 +246,7 @@ export class MsgpackReader {
   }
 
   #uint8Array(length: number): Uint8Array {
-    const from = this.#take(length);
-    return new Uint8Array(this.#bytes.subarray(from, from + length));
+    return new Uint8Array(this.#bytes.subarray(this.#take(length), this.#at));
   }
 
   /** Passes over all but the bytes themselves, and answers how many they are. */

@@ -262,6 +262,22 @@ test("a text is passed over only where it stands, whole and not as the beginning
   assert.equal(new MsgpackReader(bytesOf("a2 61 61"), 0, 2).skipText("aa"), false, "half of it lies outside");
 });
 
+test("any text is passed over, of every length field, and nothing else is", () => {
+  for (const one of ["", "a", "é", "a".repeat(31), "a".repeat(32), "a".repeat(256), "a".repeat(70_000)]) {
+    const bytes = Buffer.concat([packr.pack(one), bytesOf("07")]);
+    const reader = new MsgpackReader(bytes);
+    const length = reader.skipTextBytes("id");
+    assert.equal(bytes.toString("utf8", reader.at - length, reader.at), one);
+    assert.equal(reader.value(), 7);
+  }
+  for (const other of ["9f", "c0", "07", "c4 01 61", "da", "dc 0000", "e0"])
+    assert.throws(() => new MsgpackReader(bytesOf(other)).skipTextBytes("id"), /id is not a string|expected/);
+  assert.throws(
+    () => new MsgpackReader(bytesOf("a2 61")).skipTextBytes("id"),
+    /2 bytes were expected, 1 are/,
+  );
+});
+
 test("bytes are read as hexadecimal, in either form, and nil only where it stands", () => {
   const reader = new MsgpackReader(bytesOf("c0 c4 03 00 0f ff c0 c7 03 74 01 ab cd 05"));
   assert.equal(reader.nil(), true);

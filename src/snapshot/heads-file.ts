@@ -19,6 +19,7 @@ import {
   type FileIdentity,
   understand,
 } from "./block-file.ts";
+import { compareAt } from "./compare-at.ts";
 import { decodeHead, type StoredHead } from "./head.ts";
 import { type HeadsFooter, readHeadsFooter } from "./heads-footer.ts";
 
@@ -65,7 +66,7 @@ export class HeadsFileReader {
 
   /** As `get`, for one who asks in the order of ids: a block is read and understood once for all that lie in it. */
   getInOrder(sessionId: string): StoredHead | undefined {
-    const place = this.#placeOf(sessionId);
+    const place = this.#placeOf(Buffer.from(sessionId));
     if (place === undefined) return undefined;
     if (this.#inOrder?.offset !== place.offset) {
       const payload = this.#file.blockInOrder(place, sessionId);
@@ -78,15 +79,15 @@ export class HeadsFileReader {
 
   /** Valid until any file of heads or values is read again. */
   getBytes(sessionId: string): Uint8Array | undefined {
-    const place = this.#placeOf(sessionId);
+    const key = Buffer.from(sessionId);
+    const place = this.#placeOf(key);
     if (place === undefined) return undefined;
     const payload = this.#file.glance(place, sessionId);
-    return understand(this.path, place.offset, () => headIn(payload, sessionId), sessionId);
+    return understand(this.path, place.offset, () => headIn(payload, key), sessionId);
   }
 
   /** Of the block in which the head lies if it is in this file. */
-  #placeOf(sessionId: string): BlockPlace | undefined {
-    const key = Buffer.from(sessionId);
+  #placeOf(key: Uint8Array): BlockPlace | undefined {
     const { filter, firstIds, places } = this.#file.footer;
     if (!filter.mayHave(key)) return undefined;
     return places.at(lastNotAbove(firstIds.length, (i) => firstIds.compare(i, key)));
@@ -154,12 +155,13 @@ export class HeadsFileReader {
   }
 }
 
-/** Bytes of the head of the session, where they lie in the block. */
-function headIn(payload: Buffer, sessionId: string): Uint8Array | undefined {
+/** Bytes of the head whose id has the bytes of `key`, where they lie in the block. */
+function headIn(payload: Buffer, key: Uint8Array): Uint8Array | undefined {
   const from = new MsgpackReader(payload);
   let found: Uint8Array | undefined;
   for (let left = itemsOf(from, 3); left > 0; left -= 3) {
-    const isIt = from.skipText(sessionId) || asText(from.value(), "id") === sessionId;
+    const idBytes = from.skipTextBytes("id");
+    const isIt = compareAt(payload, from.at - idBytes, from.at, key) === 0;
     asNumber(from.value(), "LSN");
     const bytes = from.view();
     if (isIt) found ??= bytes;

@@ -7,6 +7,7 @@
  */
 import { asArray, asBytes, asNumber, asText } from "../session/record.ts";
 import { type BlockPlace, placesFromWire } from "./block-file.ts";
+import { compareAt } from "./compare-at.ts";
 import { Filter } from "./filter.ts";
 
 export interface HeadsFooter {
@@ -50,13 +51,7 @@ export class Keys {
 
   /** Order of the key at `index` and `key`, as `Buffer.compare`. */
   compare(index: number, key: Uint8Array): number {
-    return this.#bytes.compare(
-      key,
-      0,
-      key.length,
-      this.#ranges[2 * index] ?? 0,
-      this.#ranges[2 * index + 1] ?? 0,
-    );
+    return compareAt(this.#bytes, this.#ranges[2 * index] ?? 0, this.#ranges[2 * index + 1] ?? 0, key);
   }
 }
 

@@ -11,7 +11,7 @@
  */
 import { deflateSync, inflateSync } from "node:zlib";
 import { assert } from "../assert.ts";
-import { sha256 } from "../checksum.ts";
+import { sha256Hex } from "../checksum.ts";
 import { refFromBytes } from "../ids.ts";
 import { asArray, asBytes, asNumber, BLOB_KINDS, type BlobKind } from "../session/record.ts";
 import type { Vfs } from "../vfs/vfs.ts";
@@ -23,6 +23,7 @@ import {
   placesFromWire,
 } from "./block-file.ts";
 import { BlockFileWriter } from "./block-file-writer.ts";
+import { compareAt } from "./compare-at.ts";
 import { Filter } from "./filter.ts";
 
 export type PackKind = BlobKind | "page";
@@ -168,7 +169,7 @@ export class PackReader {
     while (low <= high) {
       const middle = (low + high) >>> 1;
       const at = middle * ENTRY_BYTES;
-      const order = Buffer.compare(bytes.subarray(at, at + DIGEST_BYTES), digest);
+      const order = compareAt(bytes, at, at + DIGEST_BYTES, digest);
       if (order === 0)
         return this.#entry(bytes.subarray(at, at + ENTRY_BYTES), block * ENTRIES_PER_BLOCK + middle);
       if (order < 0) low = middle + 1;
@@ -181,7 +182,7 @@ export class PackReader {
   read(entry: PackEntry): Uint8Array {
     const stored = this.#file.block(entry.place);
     const raw = entry.isCompressed ? this.#inflate(entry, stored) : stored;
-    if (raw.length !== entry.rawLength || Buffer.compare(sha256(raw), entry.digest) !== 0) {
+    if (raw.length !== entry.rawLength || sha256Hex(raw) !== refFromBytes(entry.digest)) {
       throw corruptFile(this.path, entry.place.offset, `blob ${refFromBytes(entry.digest)} fails its hash`);
     }
     return raw;
@@ -214,8 +215,8 @@ export class PackReader {
     let high = places.length - 1;
     while (low <= high) {
       const middle = (low + high) >>> 1;
-      const first = firsts.subarray(middle * DIGEST_BYTES, (middle + 1) * DIGEST_BYTES);
-      if (Buffer.compare(first, digest) <= 0) low = middle + 1;
+      const at = middle * DIGEST_BYTES;
+      if (compareAt(firsts, at, at + DIGEST_BYTES, digest) <= 0) low = middle + 1;
       else high = middle - 1;
     }
     return high;
