@@ -17,6 +17,8 @@ export function bringBack(source: Source, sessionId: string, nodes: NodeTable): 
 }
 
 function* takeBack(source: Source, sessionId: string, nodes: NodeTable): Steps<void> {
+  // First: what goes meanwhile is durable then, and in what is read behind it.
+  yield* nodes.gather();
   if (!nodes.isShed) return;
   const fresh = yield* source.loadInSteps(sessionId);
   yield* nodes.takeBack(fresh.nodes);

@@ -87,6 +87,7 @@ export class Engine {
     const { writer, queue, source, options } = this.#parts;
     return new SessionRegistry({
       maxResidentBytes: options.maxResidentBytes,
+      progress: queue,
       clock: options.clock,
       onPassivated: (sessions, bytes) => options.onEvent({ type: "passivated", sessions, bytes }),
       onShed: (sessions, bytes) => options.onEvent({ type: "shed", sessions, bytes }),

@@ -16,6 +16,7 @@ import { type Actor, type AnyEventObject, fromCallback } from "xstate";
 import { assert } from "../assert.ts";
 import { type StoreError, storeError, toStoreError } from "../errors.ts";
 import type { Lsn } from "../ids.ts";
+import type { LogProgress } from "../session/recent-bodies.ts";
 import { encodeRecordTransient, type SessionRecord } from "../session/record.ts";
 import type { Log } from "../wal/log.ts";
 import { blobPayloads, type NewBlob } from "./blob-frames.ts";
@@ -68,18 +69,25 @@ export const logWriterLogic = fromCallback<LogWriterEvent & AnyEventObject, { re
 
 export type LogWriterRef = Actor<typeof logWriterLogic>;
 
-export class WriteQueue {
+export class WriteQueue implements LogProgress {
   readonly #log: Log;
   readonly #tail: Tail;
   readonly #onFailed: (error: StoreError) => void;
   readonly #frames = new Fifo<Frame>();
   readonly #settlements = new Fifo<Settlement>();
   #error: StoreError | undefined;
+  /** What was appended up to this LSN is durable, in the tail, and answered. */
+  settledLsn: Lsn = 0;
 
   constructor({ log, tail, onFailed }: WriteQueueParts) {
     this.#log = log;
     this.#tail = tail;
     this.#onFailed = onFailed;
+  }
+
+  /** LSN of the newest write. */
+  get lastLsn(): Lsn {
+    return this.#log.lastLsn;
   }
 
   receive(event: LogWriterEvent): void {
@@ -155,10 +163,11 @@ export class WriteQueue {
 
   #settleUpTo(lsn: Lsn): void {
     for (let next = this.#settlements.peek(); next !== undefined; next = this.#settlements.peek()) {
-      if (next.lsn > lsn) return;
+      if (next.lsn > lsn) break;
       this.#settlements.shift();
       next.settle(undefined);
     }
+    this.settledLsn = lsn;
   }
 
   /** Tells of the failure once, then settles what waits. */

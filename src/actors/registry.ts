@@ -19,6 +19,7 @@ import { createActor } from "xstate";
 import { type Clock, nextTurn } from "../clock.ts";
 import { toStoreError } from "../errors.ts";
 import { KIB, MIB, SESSION_IDLE_MS, SESSIONS_LEAVING_PER_TURN } from "../limits.ts";
+import { type LogProgress, RecentBodies } from "../session/recent-bodies.ts";
 import type { Steps } from "../steps.ts";
 import type { Reply } from "./ask.ts";
 import { Departed } from "./departed.ts";
@@ -46,6 +47,8 @@ const WORTH_SHEDDING_BYTES = 128 * KIB;
 const DEPARTED = { floorBytes: 32 * MIB, markerBytes: 1 * MIB, tellBytes: 64 * MIB };
 /** Share of the budget that sessions in memory have whatever the garbage. */
 const LEAST_SHARE = 0.5;
+/** Share of the budget for the bodies of what was committed last. */
+const RECENT_SHARE = 1 / 8;
 
 export class SessionRegistry {
   readonly #residents = new Map<string, Resident>();
@@ -58,6 +61,7 @@ export class SessionRegistry {
   readonly #heavy = new Set<SessionCell>();
   readonly #departed: Departed;
   readonly #longWork: LongWork;
+  readonly #recent: RecentBodies;
   #bytes = 0;
   #waitingBytes = 0;
   #round = 0;
@@ -66,7 +70,8 @@ export class SessionRegistry {
   #goesOn = false;
 
   constructor(options: {
-    services: Omit<SessionServices, "changed" | "runLoad" | "waits">;
+    services: Omit<SessionServices, "changed" | "runLoad" | "waits" | "recent">;
+    progress: LogProgress;
     maxResidentBytes: number;
     clock: Clock;
     onPassivated: (sessions: number, bytes: number) => void;
@@ -75,8 +80,10 @@ export class SessionRegistry {
     departed?: Departed;
   }) {
     this.#longWork = new LongWork(options.clock);
+    this.#recent = new RecentBodies(options.maxResidentBytes * RECENT_SHARE, options.progress);
     this.#services = {
       ...options.services,
+      recent: this.#recent,
       changed: (cell) => this.#account(cell),
       runLoad: (load, done) => this.#longWork.run(load, done),
       waits: (bytes) => {
@@ -94,7 +101,12 @@ export class SessionRegistry {
     return this.#residents.size;
   }
   get bytes(): number {
-    return this.#bytes;
+    return this.#bytes + this.recentBytes;
+  }
+
+  /** Of them those of bodies that were committed last, of all sessions together. */
+  get recentBytes(): number {
+    return this.#recent.bytes;
   }
 
   /** Bytes of commits that wait for their sessions to be loaded: they are in no other queue yet. */
@@ -190,7 +202,7 @@ export class SessionRegistry {
 
   /** Bytes that sessions may take now. */
   get #budget(): number {
-    return Math.max(this.#maxBytes * LEAST_SHARE, this.#maxBytes - this.#departed.bytes);
+    return Math.max(this.#maxBytes * LEAST_SHARE, this.#maxBytes - this.recentBytes - this.#departed.bytes);
   }
 
   #count(cell: SessionCell): void {
@@ -225,6 +237,7 @@ export class SessionRegistry {
     this.#round++;
     const before = this.#round - 1;
     this.#passivate((_used, cell) => cell.lastUsed < before);
+    if (this.#residents.size === 0) this.#recent.clear();
     this.#timer =
       this.#residents.size === 0
         ? undefined

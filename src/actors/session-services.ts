@@ -3,6 +3,7 @@ import type { StoreError } from "../errors.ts";
 import type { BlobRef } from "../ids.ts";
 import type { NodeTable } from "../session/node-table.ts";
 import type { CommitPlanOptions } from "../session/plan.ts";
+import type { RecentBodies } from "../session/recent-bodies.ts";
 import type { BlobKind, SessionRecord } from "../session/record.ts";
 import type { SessionState } from "../session/state.ts";
 import type { Steps } from "../steps.ts";
@@ -12,6 +13,8 @@ import type { Done } from "./long-work.ts";
 import type { SessionCell } from "./session.ts";
 
 export interface SessionServices {
+  /** Where the bodies of what is committed go, if they go together. */
+  readonly recent: RecentBodies | undefined;
   /** The session's durable state from snapshot and log. Throws CORRUPT. */
   load(sessionId: string): Steps<SessionState>;
   /** Brings back the bodies that the nodes of the session's durable state have shed. Throws as `load` does. */

@@ -15,7 +15,7 @@ import { type ActorRefFrom, fromTransition } from "xstate";
 import { isStoreError, type StoreError, toStoreError } from "../errors.ts";
 import type { BlobRef } from "../ids.ts";
 import { apply } from "../session/apply.ts";
-import { BodiesShed } from "../session/node-table.ts";
+import { BodiesShed } from "../session/node-entry.ts";
 import { needs, planCommit, type WritePlan } from "../session/plan.ts";
 import type { PreparedCommit } from "../session/prepare.ts";
 import type { BlobKind, SessionRecord } from "../session/record.ts";
@@ -69,6 +69,7 @@ export class SessionCell {
   }
 
   #loaded(state: SessionState): void {
+    state.nodes.useRecent(this.#services.recent);
     this.#visible = state;
     this.#planned = state;
     this.#services.changed(this);
@@ -220,6 +221,7 @@ export class SessionCell {
       this.#services.poison(toStoreError(error));
       return;
     }
+    if (write.next.nodes !== this.planned.nodes) write.next.nodes.useRecent(this.#services.recent);
     this.#planned = write.next;
     this.#services.changed(this);
   }

@@ -8,7 +8,8 @@
  */
 import type { Lsn } from "../ids.ts";
 import { addUsage } from "./ledger.ts";
-import { type NodeEntry, NodeTable } from "./node-table.ts";
+import type { NodeEntry } from "./node-entry.ts";
+import { NodeTable } from "./node-table.ts";
 import { pickerAfter } from "./picker.ts";
 import type {
   CommitRecord,

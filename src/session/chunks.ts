@@ -11,10 +11,13 @@ export class Chunk {
   readonly size: number;
   /** Slot behind the last value in it, as its user counts. */
   end = 0;
+  /** Whether it belongs to whoever has values in it alone; else they may go without a word. */
+  readonly isOwn: boolean;
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, isOwn = true) {
     this.bytes = bytes;
     this.size = bytes.length;
+    this.isOwn = isOwn;
   }
 }
 

@@ -12,122 +12,23 @@
  *    the same id and with the same length, or none does. A table that is held sheds nothing.
  */
 
-import { decodeValueAt } from "../codec.ts";
-import { KIB, NODES_BACK_PER_STEP } from "../limits.ts";
-import type { Steps } from "../steps.ts";
+import { KIB, LOAD_STEP_BYTES, NODES_BACK_PER_STEP } from "../limits.ts";
+import { runThrough, type Steps } from "../steps.ts";
 import { type Chunk, Chunks } from "./chunks.ts";
+import {
+  BodiesShed,
+  LIVE,
+  type NewNode,
+  type NodeEntry,
+  type PlacedNode,
+  StoredEntry,
+  type TableEntry,
+} from "./node-entry.ts";
+import type { RecentBodies } from "./recent-bodies.ts";
 import { SlotIndex } from "./slot-index.ts";
-
-/** The node counts as a user message of the picker. */
-export const NODE_USER_MESSAGE = 1;
-/** `hiddenAt` of a live node. A small integer: every other number would be an object of its own. */
-export const LIVE = 0x7fff_ffff;
 
 /** Bytes of memory that an entry costs beside its id, its body and its cells in the index, as measured. */
 const ENTRY_BYTES = 116;
-
-export interface NodeEntry {
-  readonly id: string;
-  readonly parent: string | undefined;
-  /** Bits: NODE_USER_MESSAGE. */
-  readonly flags: number;
-  /** `encodeValue` of the node without `nodeId` and `parentNodeId`. */
-  readonly body: Uint8Array;
-  /**
-   * Revision since which the node stands here: a copy of an earlier one lacks it, or has it elsewhere. It never falls
-   * from one entry to the next. 0: stored before revisions were.
-   */
-  readonly revision: number;
-  /** Number of the state (`ordinal`) from which on the node is tombstoned; LIVE while it is live. */
-  hiddenAt: number;
-}
-
-/** An entry of a table, which knows its body without making a view of it. */
-export interface TableEntry extends NodeEntry {
-  readonly bodyBytes: number;
-  /** What the body holds, decoded anew. */
-  decodeBody(): unknown;
-  /** Throws BodiesShed if the body is not in memory. */
-  needBody(): void;
-}
-
-/** A body is needed that left memory. Nothing was decided: have the bodies brought back, and decide again. */
-export class BodiesShed extends Error {
-  constructor() {
-    super("bodies of nodes left memory");
-  }
-}
-
-export type NewNode = Omit<NodeEntry, "hiddenAt" | "revision">;
-
-/** A node whose body lies in bytes that hold others as well. */
-export interface PlacedNode extends Omit<NodeEntry, "body"> {
-  readonly bodyAt: number;
-  readonly bodyBytes: number;
-}
-
-class StoredEntry implements TableEntry {
-  readonly id: string;
-  readonly parent: string | undefined;
-  readonly flags: number;
-  readonly revision: number;
-  hiddenAt: number;
-  #chunk: Chunk;
-  #at: number;
-  readonly bodyBytes: number;
-
-  constructor(
-    { id, flags }: Pick<NodeEntry, "id" | "flags">,
-    parent: string | undefined,
-    revision: number,
-    hiddenAt: number,
-    chunk: Chunk,
-    at: number,
-    bodyBytes: number,
-  ) {
-    this.id = id;
-    this.parent = parent;
-    this.flags = flags;
-    this.revision = revision;
-    this.hiddenAt = hiddenAt;
-    this.#chunk = chunk;
-    this.#at = at;
-    this.bodyBytes = bodyBytes;
-  }
-
-  get body(): Uint8Array {
-    return this.#bytes().subarray(this.#at, this.#at + this.bodyBytes);
-  }
-
-  decodeBody(): unknown {
-    return decodeValueAt(this.#bytes(), this.#at, this.bodyBytes);
-  }
-
-  #bytes(): Uint8Array {
-    const { bytes } = this.#chunk;
-    if (bytes === undefined) throw new BodiesShed();
-    return bytes;
-  }
-
-  needBody(): void {
-    if (this.isShed) throw new BodiesShed();
-  }
-
-  get isShed(): boolean {
-    return this.#chunk.bytes === undefined;
-  }
-
-  isSameAs(other: StoredEntry): boolean {
-    return other.id === this.id && other.bodyBytes === this.bodyBytes;
-  }
-
-  /** Takes the body of the same node in a table that was read anew, and says where it lies. */
-  takeFrom(fresh: StoredEntry): Chunk {
-    this.#chunk = fresh.#chunk;
-    this.#at = fresh.#at;
-    return this.#chunk;
-  }
-}
 
 export class NodeTable {
   readonly #stored: StoredEntry[] = [];
@@ -144,6 +45,10 @@ export class NodeTable {
   /** Entries in front of this one may be without their bodies. */
   #shedEnd = 0;
   #holds = 0;
+  #recent: RecentBodies | undefined;
+  /** The first entry whose body was put there, and the bytes of all that were. */
+  #recentFrom: number | undefined;
+  #recentBytes = 0;
 
   constructor(bytes: "owned" | "borrowed" = "owned") {
     this.#borrows = bytes === "borrowed";
@@ -165,12 +70,24 @@ export class NodeTable {
    */
   add(node: NewNode, revision = 0, hiddenAt = LIVE): void {
     const parent = this.#enter(node);
-    let at = 0;
-    if (this.#borrows) this.#bodies.putWhole(node.body);
-    else at = this.#bodies.put(node.body);
-    const { last } = this.#bodies;
-    this.#stored.push(new StoredEntry(node, parent, revision, hiddenAt, last, at, node.body.length));
-    last.end = this.#stored.length;
+    const recent = this.#holds === 0 ? this.#recent : undefined;
+    let at = recent?.put(node.body);
+    if (recent === undefined || at === undefined) {
+      if (this.#borrows) this.#bodies.putWhole(node.body);
+      else at = this.#bodies.put(node.body);
+      const { last } = this.#bodies;
+      this.#stored.push(new StoredEntry(node, parent, revision, hiddenAt, last, at ?? 0, node.body.length));
+      last.end = this.#stored.length;
+      return;
+    }
+    this.#recentFrom ??= this.#stored.length;
+    this.#recentBytes += node.body.length;
+    this.#stored.push(new StoredEntry(node, parent, revision, hiddenAt, recent.last, at, node.body.length));
+  }
+
+  /** Bodies that are added go there from now on. */
+  useRecent(recent: RecentBodies | undefined): void {
+    this.#recent = recent;
   }
 
   /** Keeps bytes that nobody changes any more, for `addIn`. */
@@ -210,14 +127,39 @@ export class NodeTable {
     return kept as Uint8Array;
   }
 
-  /** Whether bodies left memory that are not all back. */
+  /** Whether bodies left memory that are not all back. Of recent ones the oldest leaves first. */
   get isShed(): boolean {
-    return this.#shedEnd > 0;
+    return (
+      this.#shedEnd > 0 || (this.#recentFrom !== undefined && this.#stored[this.#recentFrom]?.isShed === true)
+    );
   }
 
-  /** Throws BodiesShed if not all bodies are in memory. */
+  /** The table has all bodies for its own when this returns. Throws BodiesShed if that takes more than a step. */
   needBodies(): void {
-    if (this.isShed) throw new BodiesShed();
+    if (this.isShed || this.#recentBytes > LOAD_STEP_BYTES) throw new BodiesShed();
+    runThrough(this.gather());
+  }
+
+  /** Takes copies of recent bodies, as far as they are there. Hold the table meanwhile. */
+  *gather(): Steps<void> {
+    const from = this.#recentFrom ?? this.#stored.length;
+    let bytes = 0;
+    for (let slot = from; slot < this.#stored.length; slot++) {
+      const entry = this.#stored[slot] as StoredEntry;
+      if (!entry.isLent) continue;
+      if (entry.isShed) {
+        this.#shedEnd = Math.max(this.#shedEnd, slot + 1);
+        continue;
+      }
+      const chunk = entry.moveTo(this.#bodies);
+      chunk.end = Math.max(chunk.end, slot + 1);
+      bytes += entry.bodyBytes + ENTRY_BYTES;
+      if (bytes < LOAD_STEP_BYTES) continue;
+      yield;
+      bytes = 0;
+    }
+    this.#recentFrom = undefined;
+    this.#recentBytes = 0;
   }
 
   /**

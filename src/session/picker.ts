@@ -8,7 +8,7 @@
  */
 import { decodeValue } from "../codec.ts";
 import { MAX_FIRST_USER_MESSAGE_CHARS } from "../limits.ts";
-import { NODE_USER_MESSAGE } from "./node-table.ts";
+import { NODE_USER_MESSAGE } from "./node-entry.ts";
 import type { NodeFact } from "./record.ts";
 import { isLive, type PickerChange, type PickerState, type SessionState } from "./state.ts";
 

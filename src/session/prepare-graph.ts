@@ -7,7 +7,7 @@
  * shares: whoever keeps it copies it, as the log and the node table do.
  */
 import { encodeCanonical, encodeValueShared, PLAIN, plainWriter } from "../codec.ts";
-import { NODE_USER_MESSAGE } from "./node-table.ts";
+import { NODE_USER_MESSAGE } from "./node-entry.ts";
 import { writePlain } from "./payload.ts";
 import { countsAsUserMessage } from "./picker.ts";
 import type { NodeFact } from "./record.ts";

@@ -3,7 +3,7 @@ import { decodeValue } from "../codec.ts";
 import { storeError } from "../errors.ts";
 import { DECODE_STEP_BYTES } from "../limits.ts";
 import { runThrough, type Steps } from "../steps.ts";
-import type { NodeEntry, TableEntry } from "./node-table.ts";
+import type { NodeEntry, TableEntry } from "./node-entry.ts";
 import { liveEntries, liveEntry, type SessionState } from "./state.ts";
 import type { SessionGraph, SessionNodeRecord, SessionReadScope } from "./types.ts";
 

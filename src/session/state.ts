@@ -7,7 +7,8 @@
  * 2. A table's entries are never reordered or removed; operations that must do so make a new table.
  */
 import type { BlobRef, Lsn } from "../ids.ts";
-import { NodeTable, type TableEntry } from "./node-table.ts";
+import type { TableEntry } from "./node-entry.ts";
+import { NodeTable } from "./node-table.ts";
 import { RemovalLog } from "./removals.ts";
 import type { PersistedSessionConfig, SessionMeta, TokenLedgerEntry } from "./types.ts";
 

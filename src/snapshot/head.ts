@@ -5,7 +5,7 @@
 import { type Lsn, refFromBytes, refToBytes } from "../ids.ts";
 import { MsgpackReader } from "../msgpack-reader.ts";
 import { MsgpackWriter } from "../msgpack-writer.ts";
-import { LIVE, type NodeEntry } from "../session/node-table.ts";
+import { LIVE, type NodeEntry } from "../session/node-entry.ts";
 import {
   asArray,
   asBytes,

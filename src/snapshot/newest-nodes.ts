@@ -6,7 +6,7 @@
  * 1. `undefined` means that no live node has the id only as long as `isOutOfReach` is false.
  */
 import type { NodeChanges } from "../session/node-changes.ts";
-import { LIVE } from "../session/node-table.ts";
+import { LIVE } from "../session/node-entry.ts";
 import { type GraphRead, type PathNode, pathNode, readPath } from "../session/read.ts";
 import { asArray } from "../session/record.ts";
 import { runThrough } from "../steps.ts";

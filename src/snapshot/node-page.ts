@@ -4,7 +4,8 @@
  * `entryFromItem` is the same for whoever needs single nodes.
  */
 import { MsgpackReader } from "../msgpack-reader.ts";
-import type { NodeTable, PlacedNode } from "../session/node-table.ts";
+import type { PlacedNode } from "../session/node-entry.ts";
+import type { NodeTable } from "../session/node-table.ts";
 import { asNumber, asText } from "../session/record.ts";
 import { flagsFromItem } from "./head.ts";
 import { checkLeaf, type PageRef } from "./pages.ts";

@@ -111,6 +111,7 @@ test("a read over several turns answers one state, whatever is hidden, removed a
   const counted = new CountedTurns(new MemoryVfs({ crashable: false }));
   const store = await manyNodes(counted);
   const session = store.session("root");
+  assert.deepEqual(await idsOf(store), idsUpTo(SMALL), "from here on its bodies are its own");
   const done: Promise<unknown>[] = [];
   let turns = 0;
   counted.onTurn = (taker) => {

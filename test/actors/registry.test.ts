@@ -59,8 +59,17 @@ function startRegistry(maxResidentBytes: number, departed?: Departed) {
   const clock = new TestClock();
   const waiting: Write[] = [];
   let lastLsn = 0;
+  let settledLsn = 0;
   const registry = new SessionRegistry({
     maxResidentBytes,
+    progress: {
+      get lastLsn() {
+        return lastLsn;
+      },
+      get settledLsn() {
+        return settledLsn;
+      },
+    },
     clock,
     ...(departed === undefined ? {} : { departed }),
     onPassivated: () => undefined,
@@ -98,10 +107,13 @@ function startRegistry(maxResidentBytes: number, departed?: Departed) {
       registry.get(sessionId).send({ type: "read", read: () => undefined, fail: () => undefined }),
     /** The oldest `count` writes are durable. */
     durable: (count = waiting.length) => {
-      for (const write of waiting.splice(0, count)) write.settle(undefined);
+      for (const write of waiting.splice(0, count)) {
+        write.settle(undefined);
+        settledLsn = write.lsn;
+      }
     },
     recount: (ids: Iterable<string>) =>
-      [...ids].reduce((sum, id) => sum + (registry.peek(id)?.bytes ?? 0), 0),
+      [...ids].reduce((sum, id) => sum + (registry.peek(id)?.bytes ?? 0), registry.recentBytes),
   };
 }
 
@@ -255,17 +267,17 @@ test("what waits for the collector counts against the budget, down to half of it
       send(`s${n}`, "x".repeat(500));
       durable();
       while (clock.nextTurn());
-      most = Math.max(most, registry.bytes);
+      most = Math.max(most, registry.bytes - registry.recentBytes);
     }
     return most;
   };
-  assert.ok(pass(0, 100) > 0.85 * budget, "at first the sessions have the whole budget");
+  assert.ok(pass(0, 100) > 0.75 * budget, "at first the sessions have the whole budget");
   pass(100, 200);
   const least = pass(200, 300);
   assert.ok(least <= 0.5 * budget, `with garbage they have half of it, not ${least}`);
   assert.ok(least > 0.4 * budget, `and no less, not ${least}`);
   for (const told of gone.splice(0)) told();
-  assert.ok(pass(300, 400) > 0.85 * budget, "and the whole again when it was collected");
+  assert.ok(pass(300, 400) > 0.75 * budget, "and the whole again when it was collected");
   durable();
   await registry.stop();
 });

@@ -131,6 +131,38 @@ test("a store whose sessions shed their bodies answers as one that keeps everyth
   assert.ok(events.some(({ type }) => type === "shed"));
 });
 
+test("a store that keeps few of the bodies committed last answers as one that keeps everything", async () => {
+  await compareBudgets({ maxResidentBytes: 60_000 });
+});
+
+test("bodies committed last are read from memory, older ones from the log, and all of them are right", async () => {
+  const vfs = withFaults(new MemoryVfs());
+  const store = await openStore("/store", { ...OPTIONS, vfs, maxResidentBytes: 1_000_000 });
+  const idOf = (n: number) => `n${n}`;
+  const count = 1000;
+  for (let n = 0; n < count; n++) {
+    const node = messageNode(idOf(n), n < 2 ? undefined : idOf(n - 2), `${n} ${"x".repeat(200)}`);
+    const sessionId = `s${n % 2}`;
+    await store
+      .session(sessionId)
+      .commitRuntimeState(commit({ sessionId, graph: append([node], node.nodeId) }));
+  }
+  vfs.inject({ operation: "read", errno: "EIO", path: /wal/, times: "forever" });
+  const textOf = (node: unknown) => JSON.stringify(node).match(/"(\d+) x/)?.[1];
+  assert.equal(textOf(await store.session("s1").loadNode(idOf(count - 1))), `${count - 1}`);
+  await refuses(store.session("s1").loadNode(idOf(1)), "STORE_IO");
+  await refuses(store.session("s1").loadSession(), "STORE_IO");
+  vfs.heal();
+  for (const half of [0, 1]) {
+    const nodes = (await store.session(`s${half}`).loadSession())?.graph.nodes ?? [];
+    assert.deepEqual(
+      nodes.map(textOf),
+      Array.from({ length: count / 2 }, (_, n) => `${2 * n + half}`),
+    );
+  }
+  await store.close();
+});
+
 test("sessions passivate under a tiny budget while their commits are in flight, and none is lost", async () => {
   const events: StoreEvent[] = [];
   const vfs = new MemoryVfs();

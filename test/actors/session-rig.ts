@@ -42,6 +42,7 @@ export class SessionRig {
 
   constructor() {
     const services: SessionServices = {
+      recent: undefined,
       load: (sessionId) => this.#load(sessionId),
       bringBack: (_sessionId, nodes) => this.#bringBack(nodes),
       runLoad: (load, done) => this.#work.run(load, done),

@@ -1,7 +1,7 @@
 /** Tombstone, vacuum, meta and delete. */
 import { strict as assert } from "node:assert";
 import { test } from "node:test";
-import { BodiesShed } from "../../src/session/node-table.ts";
+import { BodiesShed } from "../../src/session/node-entry.ts";
 import {
   append,
   commitOf,

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { BlobRef } from "../../src/ids.ts";
 import { MAX_REMOVALS_KEPT, PAGE_BYTES } from "../../src/limits.ts";
-import { LIVE } from "../../src/session/node-table.ts";
+import { LIVE } from "../../src/session/node-entry.ts";
 import type { NodeFact, ReplaceStep, SessionRecord } from "../../src/session/record.ts";
 import { foldSession } from "../../src/snapshot/fold-session.ts";
 import { entryFromItem, pagedIn, receiptFromItem, type StoredHead } from "../../src/snapshot/head.ts";

@@ -1,6 +1,6 @@
 /** Random but valid histories: which record comes next, drawn from what the session's state allows. */
 import { sha256 } from "../../src/checksum.ts";
-import { NODE_USER_MESSAGE } from "../../src/session/node-table.ts";
+import { NODE_USER_MESSAGE } from "../../src/session/node-entry.ts";
 import type { GraphFact, NodeFact, ReplaceStep, SessionRecord } from "../../src/session/record.ts";
 import { liveEntries, type SessionState } from "../../src/session/state.ts";
 import { commitRecord } from "./fixture.ts";
