@@ -3,6 +3,9 @@
  * ratio, never as a time. The first quarter warms up, and is not looked at.
  */
 
+/** Of deletion marks, receipts and footers, which are on disk and no live bytes. */
+export const SLACK_BYTES = 256 * 1024;
+
 /** Measurements of which quarters mean something. */
 const LEAST_MEASUREMENTS = 8;
 
@@ -14,6 +17,24 @@ export interface Flatness {
   readonly ratio: number;
   readonly most: number;
   readonly isFlat: boolean;
+}
+
+interface Disk {
+  readonly diskBytes: number;
+  readonly liveBytes: number;
+}
+
+/**
+ * What lives swings by several times as sessions come, grow and go, and what is on disk besides does not follow it: so that is
+ * judged by itself, beside the slack.
+ */
+export function diskBesides({ diskBytes, liveBytes }: Disk): number {
+  return diskBytes - liveBytes + SLACK_BYTES;
+}
+
+/** The slack is on both sides, so that this is near 1 however little lives. */
+export function diskPerLiveByte({ diskBytes, liveBytes }: Disk): number {
+  return (diskBytes + SLACK_BYTES) / (liveBytes + SLACK_BYTES);
 }
 
 /** Undefined where there is too little to judge. */

@@ -13,7 +13,7 @@ import { HistoryCheck } from "../../src/testing/history/check.ts";
 import { describeEvent, describeViolation } from "../../src/testing/history/describe.ts";
 import type { HistoryEvent } from "../../src/testing/history/events.ts";
 import { Random } from "../../src/testing/simulation/random.ts";
-import { type Flatness, judgeFlat } from "./flat.ts";
+import { diskBesides, diskPerLiveByte, type Flatness, judgeFlat, SLACK_BYTES } from "./flat.ts";
 import type { Death, Line, Measurement } from "./job.ts";
 import { live } from "./life.ts";
 import { Tally } from "./tally.ts";
@@ -31,8 +31,8 @@ const MOST_HEAP_GROWTH = 1.25;
 const MOST_PROCESS_GROWTH = 1.6;
 /** What is on disk (log apart) to what lives, at every measurement. */
 const MOST_DISK_PER_LIVE_BYTE = 1.5;
-/** Of deletion marks, receipts and footers, which are no live bytes. */
-const DISK_SLACK_BYTES = 256 * 1024;
+/** Of what is on disk besides what lives; what compression saves depends on which values live. */
+const MOST_BESIDES_GROWTH = { none: 1.3, balanced: 1.5, compact: 1.5 } as const;
 /** Events in which a blob that nobody holds is remembered. */
 const EVENTS_REMEMBERED = 50_000;
 /** Last events kept as evidence. */
@@ -102,9 +102,9 @@ export class SoakRun {
     const { seed, operations, period, directory } = this.#input;
     const life = ++this.lives;
     const from = this.measurements.length;
+    const options = this.#drawOptions(death === undefined);
     const job = {
-      ...{ seed, life, operations, period, death, directory: this.#store },
-      options: this.#drawOptions(death === undefined),
+      ...{ seed, life, operations, period, death, options, directory: this.#store },
       paper: { sent: this.#sent, deletedIds: this.tally.deletedIds },
     };
     this.#firstId = this.#highestId + 1;
@@ -116,7 +116,10 @@ export class SoakRun {
     if (end.how === "killed") this.#add({ type: "ended", at: 0, how: "killed" });
     this.#judgeHistory();
     if (end.wrong !== undefined) this.#complain(end.wrong);
-    this.#judgeLife(this.measurements.slice(from));
+    this.#judgeLife(
+      this.measurements.slice(from),
+      MOST_BESIDES_GROWTH[options.blobCompression ?? "balanced"],
+    );
     this.tally.lived(end.how);
     this.#input.onProgress?.(this);
   }
@@ -181,7 +184,7 @@ export class SoakRun {
   #judgeMeasurement({ rssBytes, diskBytes, liveBytes }: Measurement): void {
     if (rssBytes > MOST_RSS_BYTES)
       this.#complain(`the process takes ${rssBytes} bytes, more than ${MOST_RSS_BYTES}`);
-    const most = MOST_DISK_PER_LIVE_BYTE * liveBytes + DISK_SLACK_BYTES;
+    const most = MOST_DISK_PER_LIVE_BYTE * liveBytes + SLACK_BYTES;
     if (diskBytes > most)
       this.#complain(
         `after a gc and two snapshots ${diskBytes} bytes are on disk for ${liveBytes} live ones`,
@@ -189,7 +192,7 @@ export class SoakRun {
   }
 
   /** In one process, and under one set of options; others begin anew. */
-  #judgeLife(measured: readonly Measurement[]): void {
+  #judgeLife(measured: readonly Measurement[], mostBesides: number): void {
     const of = (field: keyof Measurement): number[] => measured.map((measurement) => measurement[field]);
     const life = `in life ${measured[0]?.life}`;
     this.#judge(`heap ${life}`, of("heapBytes"), MOST_HEAP_GROWTH);
@@ -197,14 +200,12 @@ export class SoakRun {
     this.#judge(`log ${life}`, of("logBytes"));
     this.#judge(`files ${life}`, of("files"));
     this.#judge(`open files ${life}`, of("handles"));
+    this.#judge(`disk besides what lives ${life}`, measured.map(diskBesides), mostBesides);
   }
 
   #judgeRun(): void {
-    // With the slack, or what is no live byte would weigh more where little lives.
-    const perLiveByte = this.measurements.map(
-      ({ diskBytes, liveBytes }) => diskBytes / (liveBytes + DISK_SLACK_BYTES),
-    );
-    this.#judge("disk per live byte", perLiveByte);
+    // Not what lies besides: every life draws anew what is compressed.
+    this.#judge("disk per live byte", this.measurements.map(diskPerLiveByte));
     if (this.flatness.length === 0 && this.wrong.length === 0)
       this.#complain(`${this.measurements.length} measurements are too few to judge`);
   }

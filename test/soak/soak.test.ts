@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { temporaryDirectory } from "../support/temporary.ts";
-import { judgeFlat, median } from "./flat.ts";
+import { diskBesides, diskPerLiveByte, judgeFlat, median } from "./flat.ts";
 import { SoakRun } from "./run.ts";
 
 /** Fixed: what it draws is what was looked at. */
@@ -34,6 +34,30 @@ test("growth from the second to the last quarter is seen, and a beginning that w
   const growing = judgeFlat("x", [1, 2, 3, 4, 5, 6, 7, 8], { most: 1.3 });
   assert.deepEqual([growing?.second, growing?.last, growing?.isFlat], [3.5, 7.5, false]);
   assert.equal(judgeFlat("x", [1, 2, 3, 4, 5, 6, 7], { most: 1.3 }), undefined, "too few to judge");
+});
+
+/** Kilobytes that live, as a soak saw them. */
+const SWINGING = [419, 522, 155, 221, 280, 241, 409, 292, 547, 525, 894, 1243];
+
+type Series = (value: (disk: { diskBytes: number; liveBytes: number }) => number) => boolean | undefined;
+
+function disks(besides: (liveBytes: number, at: number) => number): Series {
+  return (value) => {
+    const values = SWINGING.map((kilobytes, at) => {
+      const liveBytes = kilobytes * 1024;
+      return value({ liveBytes, diskBytes: liveBytes + besides(liveBytes, at) });
+    });
+    return judgeFlat("disk", values, { most: 1.3 })?.isFlat;
+  };
+}
+
+test("disk that follows what lives is flat however that swings, and disk that keeps what is dead is not", () => {
+  const constant = disks(() => 60 * 1024);
+  assert.deepEqual([constant(diskBesides), constant(diskPerLiveByte)], [true, true]);
+  const leaking = disks((_live, at) => at * 20 * 1024);
+  assert.equal(leaking(diskBesides), false);
+  const keepingAShare = disks((live, at) => (at * live) / 10);
+  assert.deepEqual([keepingAShare(diskBesides), keepingAShare(diskPerLiveByte)], [false, false]);
 });
 
 test("a median is the middle value, or lies between the two in the middle", () => {
