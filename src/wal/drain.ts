@@ -6,7 +6,8 @@
  * 1. A batch is answered after its sync (`always`) or after its write (`interval`, `never`), never before.
  * 2. A segment is left, and the log closed, only after a sync, under every policy.
  * 3. After one failure nothing more is written; the failure is the last answer.
- * 4. A missing spare is waited for. Only a log that is being closed gives up on one that cannot be made.
+ * 4. A missing spare is waited for. Only a log that is being closed gives up on one that cannot be made. A roll is
+ *    refused by an attempt that fails after it was asked for, never by one before: the disk may have room again.
  */
 import { type ErrorData, errorToData, storeError } from "../errors.ts";
 import { nextStep } from "./batch.ts";
@@ -160,7 +161,7 @@ export class Drain {
     const start = writer.rollNow();
     this.#syncAt = undefined;
     if (start !== undefined) answer({ kind: "rolled", start, room: writer.room });
-    else if (gate.supplyDown) answer({ kind: "notRolled" });
+    else if (gate.isRefused) answer({ kind: "notRolled" });
     else return "blocked";
     ring.release(taken);
     return "worked";

@@ -88,7 +88,7 @@ export class InlineHost implements LogHost {
     if (result === "ended") return;
     const turn = this.#supplyHasWork ? this.#turn() : "none";
     if (this.#ended) return;
-    if (result === "worked" || turn === "more" || (result === "blocked" && turn === "done")) this.wake();
+    if (result === "worked" || turn === "more" || (result === "blocked" && turn !== "none")) this.wake();
     else this.#arm(result === "blocked" ? RETRY_MS : this.#drain.dueIn);
   }
 

@@ -20,7 +20,7 @@ import { type Ring, Tag } from "./ring.ts";
 import { FIRST_DATA_AT, SEAL_RESERVE_BYTES } from "./segment.ts";
 import { SizeQueue } from "./size-queue.ts";
 import type { LogListener, LogStats } from "./types.ts";
-import { Closing, Word, type Words } from "./words.ts";
+import { askAgain, Closing, Word, type Words } from "./words.ts";
 
 export interface MainLogParts {
   readonly place: LogPlace;
@@ -144,8 +144,8 @@ export class MainLog implements Flight {
       this.#checkOpen();
       const { words } = this.#parts;
       if (Atomics.load(words, Word.supplyDown) === 1 && Atomics.load(words, Word.spares) === 0) {
+        askAgain(words);
         this.#host?.wakeSupply();
-        throw this.#fullError();
       }
       this.#rolls.push({ resolve, reject });
       this.#outbox.putCommand(Tag.roll);

@@ -72,6 +72,8 @@ export class Supply {
 
   /** Does one piece of work. Throws only what must end the log. */
   turn(): Turn {
+    // Before the work: who asks meanwhile wants another attempt.
+    const asked = Atomics.load(this.#words, Word.asked);
     try {
       const worked = this.#work();
       Atomics.store(this.#words, Word.supplyDown, 0);
@@ -79,6 +81,7 @@ export class Supply {
     } catch (error) {
       if (isStoreError(error, "STORE_IO") && error.path === this.#place.directory) throw error;
       Atomics.store(this.#words, Word.supplyDown, 1);
+      Atomics.store(this.#words, Word.tried, asked);
       wakeLog(this.#words);
       return "down";
     }

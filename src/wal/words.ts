@@ -32,6 +32,10 @@ export const Word = {
   answers: 11,
   /** Microseconds that the newest sync of a segment file took. */
   syncMicros: 12,
+  /** Attempts to make a spare that were asked for although the newest one failed, modulo 2^32. */
+  asked: 13,
+  /** What `asked` was when the newest attempt that has ended began. */
+  tried: 14,
 } as const;
 
 /** Open; being drained, so that the supply is still needed; over, so that both threads end. */
@@ -40,6 +44,11 @@ export const Closing = { open: 0, draining: 1, over: 2 } as const;
 export const WORD_COUNT = 16;
 
 export type Words = Int32Array;
+
+/** Asks for another attempt: disks that were full find room again. The supply is to be woken behind it. */
+export function askAgain(words: Words): void {
+  Atomics.add(words, Word.asked, 1);
+}
 
 /** Wakes whoever waits on that generation word. */
 export function wake(words: Words, word: number): void {
@@ -77,6 +86,11 @@ export class SpareGate {
 
   get supplyDown(): boolean {
     return Atomics.load(this.#words, Word.supplyDown) === 1;
+  }
+
+  /** True when no spare can be made, and that was tried since somebody last asked for it. */
+  get isRefused(): boolean {
+    return this.supplyDown && Atomics.load(this.#words, Word.tried) === Atomics.load(this.#words, Word.asked);
   }
 
   get closing(): boolean {

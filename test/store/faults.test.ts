@@ -239,3 +239,33 @@ test("a full disk is STORE_FULL before anything is written, reads go on, and roo
   await checkSession(again, "root", progress);
   await again.close();
 });
+
+test("on a full disk snapshot and gc are STORE_FULL, commits and reads go on, and with room the first one runs", async () => {
+  for (const job of ["snapshot", "gc"] as const) {
+    const { memory, vfs, store } = await openFaulty();
+    const progress = new Progress();
+    await sendNext(store, "root", progress);
+    vfs.inject({ operation: "write", errno: "ENOSPC", path: /\.tmp/, times: "forever" });
+    // The spares there are take a few; each needs another segment, and then files of its own.
+    let refused: unknown;
+    for (let turn = 0; turn < 10 && !isStoreError(refused, "STORE_FULL"); turn++) {
+      await sendNext(store, "root", progress);
+      await store[job]().catch((error: unknown) => {
+        refused = error;
+      });
+    }
+    assert.ok(isStoreError(refused, "STORE_FULL"), String(refused));
+    await sendNext(store, "root", progress);
+    await refuses(store[job](), "STORE_FULL", { retry: "same" });
+    assert.equal((await read(store.session("root"))).headRevision, progress.acknowledged);
+    vfs.heal();
+    await store[job]();
+    const { snapshot, log } = store.stats();
+    assert.ok(snapshot.manifest > 1 && log.unfoldedBytes === 0, "what was written is in the snapshot");
+    await sendNext(store, "root", progress);
+    await store.close();
+    const again = await openStore("/store", { ...OPTIONS, vfs: memory });
+    await checkSession(again, "root", progress);
+    await again.close();
+  }
+});

@@ -190,6 +190,29 @@ describe("a full disk", () => {
     await log.close();
   });
 
+  it("refuses a roll by a new attempt only, so the first one with space again is made", async () => {
+    const vfs = withFaults(new MemoryVfs());
+    const log = await opened({ vfs });
+    vfs.inject({ operation: "open", path: /(?:spare|recycle)-/, errno: "ENOSPC", times: "forever" });
+    await log.roll();
+    const lastSpare = await log.roll();
+    for (let count = 0; count < 3; count += 1) {
+      const attempts = vfs.fired.length;
+      const refused = assert.rejects(log.roll(), (error) => isStoreError(error, "STORE_FULL"));
+      const written = log.write(100);
+      await Promise.all([refused, written]);
+      assert.ok(vfs.fired.length > attempts, "it was tried again");
+      assert.equal(log.durable.size, count + 1, "commits go on in the segment there is");
+    }
+    vfs.heal();
+    const { segment, lsn } = await log.roll();
+    assert.deepEqual([segment, lsn], [lastSpare.segment + 1, 3]);
+    await log.write(100);
+    await log.close();
+    await log.open();
+    log.check([1, 2, 3, 4]);
+  });
+
   it("makes a record without a segment wait, and is asked for room again from time to time", async () => {
     const timers: (() => void)[] = [];
     const clock = {

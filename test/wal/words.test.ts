@@ -1,7 +1,7 @@
 /** The words that threads share: who sleeps is woken, who is awake is left alone, and a segment has one owner. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Closing, SpareGate, WORD_COUNT, Word, wake, wakeLog } from "../../src/wal/words.ts";
+import { askAgain, Closing, SpareGate, WORD_COUNT, Word, wake, wakeLog } from "../../src/wal/words.ts";
 
 const SEGMENT_BYTES = 65_536;
 const LARGE_BYTES = SEGMENT_BYTES + 8;
@@ -80,6 +80,19 @@ test("a supply that knows already of a log that waits is woken for the size it w
   const before = wakeUps();
   assert.equal(gate.take(LARGE_BYTES), false);
   assert.deepEqual([words[Word.wanted], wakeUps()], [LARGE_BYTES, before + 1]);
+});
+
+test("a spare is refused by an attempt that failed after somebody asked for it, not by one before", () => {
+  const { words, gate } = gated();
+  assert.equal(gate.isRefused, false);
+  words[Word.supplyDown] = 1;
+  assert.equal(gate.isRefused, true);
+  askAgain(words);
+  assert.equal(gate.isRefused, false);
+  words[Word.tried] = 1;
+  assert.equal(gate.isRefused, true);
+  words[Word.supplyDown] = 0;
+  assert.equal(gate.isRefused, false);
 });
 
 test("the gate tells a supply that failed, and a log that closes or is over", () => {
