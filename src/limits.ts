@@ -42,7 +42,7 @@ export const SLOW_SYNC_EVENT_MS = 5_000;
 /** Frames in flight that count as few: their latency matters more than a core's time. */
 export const FEW_FRAMES = 16;
 /** Milliseconds that the event loop is kept turning for the answer to a few commits, at most. */
-export const POLL_MS = 0.5;
+export const POLL_MS = 1.2;
 /** Milliseconds of them that one turn takes: so long other work of the host may wait. */
 export const POLL_TURN_MS = 0.03;
 /** Milliseconds of a turn of the event loop in which answers are delivered that answers brought about. */
