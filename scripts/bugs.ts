@@ -22,6 +22,7 @@ import {
   toldIn,
 } from "./bugs/entries.ts";
 import { inOrderOf, type Share, shareOf } from "./bugs/share.ts";
+import { refuseUnknown } from "./known-arguments.ts";
 import { brokenMs, drawsCases, runTests, type TestRun, tail, UNBROKEN_MS } from "./planted/run-tests.ts";
 import { inTurn, type Workshop, withWorkshops } from "./planted/workshop.ts";
 
@@ -154,6 +155,7 @@ function tellShare({ seed, left }: Share, caught: number, count: number): number
 }
 
 async function main(): Promise<number> {
+  refuseUnknown({ alone: ["missing", "planted-only", "write"], withValue: ["only", "seconds", "seed"] });
   const all = loadBugs();
   const only = option("--only");
   const before = readFileSync(TABLE, "utf8");

@@ -17,6 +17,7 @@ import { type FolderFigures, recordBranches } from "./coverage/document.ts";
 import { EXCEPTIONS, type Gap, loadExceptions, stale, unexplained } from "./coverage/exceptions.ts";
 import { onlyCompiled } from "./coverage/only-compiled.ts";
 import { compileToTree } from "./javascript/tree.ts";
+import { refuseUnknown } from "./known-arguments.ts";
 import { compiledPath } from "./planted/compile.ts";
 import { runTests, tail, UNBROKEN_MS } from "./planted/run-tests.ts";
 import { inTurn, type Workshop, withWorkshops } from "./planted/workshop.ts";
@@ -101,6 +102,7 @@ function figuresOf(measured: ReadonlyMap<string, Measured>): FolderFigures[] {
 }
 
 async function main(): Promise<number> {
+  refuseUnknown({ alone: ["write"], withValue: ["tests"] });
   const at = process.argv.indexOf("--tests");
   const only = at === -1 ? undefined : process.argv[at + 1];
   const tests = filesBelow("test", (path) => TESTS.test(path) && path.includes(only ?? ""));

@@ -10,6 +10,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { recordMutation, type Tally } from "./coverage/document.ts";
 import { compileToTree } from "./javascript/tree.ts";
+import { refuseUnknown } from "./known-arguments.ts";
 import { type Mutant, mutantsOf, mutate } from "./mutate/mutants.ts";
 import { SUBJECTS } from "./mutate/subjects.ts";
 import { isExplained, loadSurvivors } from "./mutate/survivors.ts";
@@ -99,6 +100,7 @@ interface Sound {
 }
 
 async function main(): Promise<number> {
+  refuseUnknown({ alone: ["lines", "write"], withValue: ["file", "sample", "seed", "only"] });
   const all = modules();
   const survivors = loadSurvivors();
   const problems: string[] = [];

@@ -7,6 +7,7 @@
  * `--only <text>` takes the entries whose rule, section or test contains the text, and compares no table.
  */
 import { readFileSync, writeFileSync } from "node:fs";
+import { refuseUnknown } from "./known-arguments.ts";
 import { brokenMs, drawsCases, runTests, type TestRun, tail, UNBROKEN_MS } from "./planted/run-tests.ts";
 import { inTurn, type Workshop, withWorkshops } from "./planted/workshop.ts";
 import {
@@ -126,6 +127,7 @@ async function prove(rules: readonly Rule[]): Promise<string[]> {
 }
 
 async function main(): Promise<number> {
+  refuseUnknown({ alone: ["list", "write"], withValue: ["only"] });
   const all = loadRules();
   const only = option("--only");
   const rules =

@@ -49,6 +49,7 @@ export const SUBJECTS: readonly Subject[] = [
     tests: [...APPLIED, ...PLANS, `${SESSION}/picker.test.ts`, `${SESSION}/changes.test.ts`],
   },
   { file: "src/session/graph.ts", tests: [`${SESSION}/graph.test.ts`] },
+  { file: "src/session/recent-bodies.ts", tests: [`${SESSION}/recent-bodies.test.ts`] },
   { file: "src/session/slot-index.ts", tests: [`${SESSION}/slot-index.test.ts`] },
   { file: "src/session/ledger.ts", tests: [`${SESSION}/ledger.test.ts`, ...APPLIED] },
   { file: "src/session/plan-commit.ts", tests: PLANS },
@@ -59,6 +60,7 @@ export const SUBJECTS: readonly Subject[] = [
     tests: [`${SESSION}/read.test.ts`, `${SESSION}/changes.test.ts`, ...APPLIED],
   },
   { file: "src/session/record.ts", tests: [...RECORDS, FORMAT] },
+  { file: "src/session/record-reader.ts", tests: [...RECORDS, `${SNAPSHOT}/hostile-records.test.ts`] },
   { file: "src/session/record-route.ts", tests: RECORDS },
   { file: "src/session/record-writer.ts", tests: RECORDS },
   {
