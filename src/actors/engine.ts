@@ -154,7 +154,7 @@ export class Engine {
     const unfolded = this.#parts.tail.bytes;
     const { retryAt } = this.#snapshotter;
     if (unfolded < Math.max(logBytes, retryAt)) return;
-    if (this.#snapshots.isRunning) this.#snapshotter.sealPiece();
+    if (this.#snapshots.isRunning) this.#snapshotter.sealPiece(logBytes);
     else this.#snapshots.request("logBytes");
     if (unfolded < logBytes * LOG_BACKLOG_FACTOR || retryAt > 0 || !this.#snapshots.isRunning) return;
     throw busyError(queued, "snapshots have fallen behind the log");

@@ -87,10 +87,10 @@ export class Snapshotter {
     return log.activeSegment - publisher.manifest.log.segment > MAX_UNFOLDED_SEGMENTS;
   }
 
-  /** Seals what came since the last seal if it is enough for a fold. Call while a snapshot is at work. */
-  sealPiece(): void {
+  /** Seals what came since the last seal if it is enough for a fold, `logBytes` at least. Call while a snapshot is at work. */
+  sealPiece(logBytes: number): void {
     const { options, log, tail } = this.#parts;
-    const leastBytes = Math.max(options.snapshot?.logBytes ?? Number.POSITIVE_INFINITY, options.segmentBytes);
+    const leastBytes = Math.max(logBytes, options.segmentBytes);
     if (this.#isSealing || tail.newestBytes < leastBytes || this.#pieces.length >= MAX_PIECES) return;
     const { lastLsn } = log;
     tail.cut(lastLsn);

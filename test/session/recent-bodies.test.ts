@@ -78,6 +78,24 @@ test("memory is used again, and more than was asked for only while writes wait",
   assert.ok(memory.size <= 9, `${memory.size} pieces of memory`);
 });
 
+test("what was asked for is filled to the last byte, and no more is taken once the oldest writes were answered", () => {
+  const { progress, recent } = startRecent();
+  const put = (): void => {
+    progress.lastLsn++;
+    recent.put(bodyOf(1, KIB / 4));
+  };
+  for (let n = 0; n < 4; n++) put();
+  assert.equal(recent.bytes, KIB);
+  for (let n = 4; n < 32; n++) put();
+  assert.equal(recent.bytes, BYTES);
+  // The fifth began the second piece: no write behind it has a body in the first.
+  progress.settledLsn = 5;
+  put();
+  assert.equal(recent.bytes, BYTES, "the first piece is written again");
+  for (let n = 0; n < 4; n++) put();
+  assert.equal(recent.bytes, BYTES + KIB, "the second is not");
+});
+
 test("what was answered gives its memory back, what was not stays", () => {
   const { progress, recent } = startRecent();
   const chunks: (typeof recent.last)[] = [];
