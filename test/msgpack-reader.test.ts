@@ -270,8 +270,9 @@ test("any text is passed over, of every length field, and nothing else is", () =
     assert.equal(bytes.toString("utf8", reader.at - length, reader.at), one);
     assert.equal(reader.value(), 7);
   }
-  for (const other of ["9f", "c0", "07", "c4 01 61", "da", "dc 0000", "e0"])
-    assert.throws(() => new MsgpackReader(bytesOf(other)).skipTextBytes("id"), /id is not a string|expected/);
+  for (const other of ["9f", "c0", "07", "c4 01 61", "dc 0000", "e0"])
+    assert.throws(() => new MsgpackReader(bytesOf(other)).skipTextBytes("id"), /id is not a string/);
+  assert.throws(() => new MsgpackReader(bytesOf("da")).skipTextBytes("id"), /expected/);
   assert.throws(
     () => new MsgpackReader(bytesOf("a2 61")).skipTextBytes("id"),
     /2 bytes were expected, 1 are/,
