@@ -148,7 +148,7 @@ function drawOptions(random: Random): StoreOptions {
     blobCompression: random.pick(["balanced", "none", "compact"]),
     graphPolicy: random.pick(["strict", "strict", "permissive"]),
     receiptsKept: random.pick([1000, 1000, 3, 1, 0]),
-    maxResidentBytes: random.pick([256 * 1024 * 1024, 1024, 60_000]),
+    maxResidentBytes: random.pick([256 * 1024 * 1024, 1024, 20_000]),
     maxQueuedBytes: random.pick([64 * 1024 * 1024, 64 * 1024 * 1024, 8 * 1024]),
   };
 }

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { Coverage, missing } from "./coverage.ts";
 import { simulate } from "./simulate.ts";
 
-const SEEDS = 120;
+const SEEDS = 320;
 /** Seeds that are run a second time; among them some with faults, crashes and several hosts. */
 const TWICE = [1, 2, 3, 5, 8, 13, 21, 34];
 
