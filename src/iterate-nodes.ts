@@ -81,7 +81,7 @@ async function* iterateNodes<Event, Body>(
 
 /** For `load`, where the state is read: it may be of the past by the time its nodes are asked for. */
 export function holdBodies(state: SessionState): SessionState {
-  state.nodes.needBodies();
+  state.nodes.ownBodies();
   state.nodes.hold();
   return state;
 }

@@ -112,7 +112,7 @@ export class SessionHandle<Event = SessionEvent, Body = Json> implements Runtime
       sessions.get(this.sessionId).send({
         type: "read",
         read: (state) => {
-          state.nodes.needBodies();
+          state.nodes.ownBodies();
           sessions.runRead(this.sessionId, read(state), reply);
         },
         fail: (error) => reply.reject(error),

@@ -134,8 +134,13 @@ export class NodeTable {
     );
   }
 
-  /** The table has all bodies for its own when this returns. Throws BodiesShed if that takes more than a step. */
+  /** Throws BodiesShed if not all bodies are in memory. They are there for this turn. */
   needBodies(): void {
+    if (this.isShed) throw new BodiesShed();
+  }
+
+  /** For a durable state: the table has all bodies for its own when this returns. Throws BodiesShed if that takes more than a step. */
+  ownBodies(): void {
     if (this.isShed || this.#recentBytes > LOAD_STEP_BYTES) throw new BodiesShed();
     runThrough(this.gather());
   }

@@ -163,6 +163,23 @@ test("bodies committed last are read from memory, older ones from the log, and a
   await store.close();
 });
 
+test("a vacuum behind a replacement in flight and much that was appended to it is decided at once", async () => {
+  const store = await openStore("/store", { ...OPTIONS, vfs: new MemoryVfs() });
+  const root = store.session("root");
+  const first = messageNode("first");
+  await root.commitRuntimeState(commit({ graph: append([first], "first") }));
+  const many = Array.from({ length: 40 }, (_, n) => messageNode(`n${n}`, undefined, "x".repeat(10_000)));
+  const [, , , vacuumed] = await Promise.all([
+    root.commitRuntimeState(commit({ graph: replaceFull([messageNode("other")]) })),
+    root.commitRuntimeState(commit({ graph: append(many, "n39") })),
+    root.tombstoneNodes(["n0"]),
+    root.vacuum(),
+  ]);
+  assert.deepEqual(vacuumed, { removedNodeCount: 1 });
+  assert.equal((await root.loadSession())?.graph.nodes.length, 40);
+  await store.close();
+});
+
 test("sessions passivate under a tiny budget while their commits are in flight, and none is lost", async () => {
   const events: StoreEvent[] = [];
   const vfs = new MemoryVfs();

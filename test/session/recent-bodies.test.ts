@@ -143,7 +143,7 @@ const bodiesOf = (table: NodeTable) => table.entries.map(({ body }) => Buffer.fr
 test("a table that needs its bodies has them for its own, whatever is committed then", () => {
   const { table, stored, progress, recent } = startTables(20, 100);
   const before = table.bytes;
-  table.needBodies();
+  table.ownBodies();
   assert.ok(table.bytes >= before + 20 * 100, "they count as its own");
   for (let n = 0; n < 1000; n++) {
     progress.settledLsn = ++progress.lastLsn;
@@ -156,7 +156,7 @@ test("a table that needs its bodies has them for its own, whatever is committed 
 test("a table whose recent bodies went says so, and takes them back with those that are there", () => {
   const { table, stored } = startTables(200, 100);
   assert.equal(table.isShed, true);
-  assert.throws(() => table.needBodies(), BodiesShed);
+  assert.throws(() => table.ownBodies(), BodiesShed);
   assert.throws(() => table.entries[0]?.body, BodiesShed);
   assert.deepEqual(Buffer.from(table.entries[199]?.body ?? []), bodyOf(199, 100), "the newest is there");
   table.hold();
@@ -210,7 +210,7 @@ test("many recent bodies are copied a bounded number a step, and meanwhile the o
     table.add(nodeOf(n, LOAD_STEP_BYTES / 64));
     stored.add(nodeOf(n, LOAD_STEP_BYTES / 64));
   }
-  assert.throws(() => table.needBodies(), BodiesShed, "more than a step");
+  assert.throws(() => table.ownBodies(), BodiesShed, "more than a step");
   assert.equal(table.isShed, false);
   table.hold();
   const steps = table.gather();
