@@ -13,6 +13,7 @@
 // The "pack" entry is msgpackr without its native string extractor, which can corrupt strings silently
 // under memory pressure (kriszyp/msgpackr-extract#18).
 import { Packr, RESERVE_START_SPACE } from "msgpackr/pack";
+import { KIB } from "./limits.ts";
 import { MsgpackReader } from "./msgpack-reader.ts";
 import { MsgpackWriter } from "./msgpack-writer.ts";
 
@@ -25,6 +26,10 @@ const packr = new Packr({
   useToJSON: false,
 });
 
+/** Bytes of a buffer to pack into, and of one that a large value made larger than others need. */
+const PACK_BUFFER_BYTES = 64 * KIB;
+const MAX_PACK_BUFFER_BYTES = 1024 * KIB;
+
 /** First byte of a value without escapes. */
 export const PLAIN = 0;
 const ESCAPED = 1;
@@ -35,12 +40,12 @@ const ESCAPE_KEY = "$v";
 /** msgpack of a value made by ourselves (records, heads, footers). The result is a fresh copy. */
 export function pack(value: unknown): Uint8Array {
   // pack() answers a view of a shared slab; keeping it would pin megabytes.
-  return copyOf(packr.pack(value));
+  return copyOf(packed(value));
 }
 
 /** msgpack without the copy: valid only until the next call into this module. Copy at once. */
 export function packTransient(value: unknown): Uint8Array {
-  return packr.pack(value);
+  return packed(value);
 }
 
 /** Decodes bytes made by `pack`. Throws on anything that is not exactly one value. */
@@ -89,9 +94,17 @@ function readValue(bytes: Uint8Array, start: number, end: number): unknown {
 }
 
 function withFlag(flag: number, wire: unknown): Uint8Array {
-  const packed = packr.pack(wire, RESERVE_START_SPACE | 1);
-  packed[0] = flag;
-  return packed;
+  const bytes = packed(wire, RESERVE_START_SPACE | 1);
+  bytes[0] = flag;
+  return bytes;
+}
+
+/** A view of msgpackr's own buffer, which it would keep for ever as large as its largest value made it. */
+function packed(value: unknown, options?: number): Uint8Array {
+  const bytes = packr.pack(value, options);
+  if (bytes.buffer.byteLength > MAX_PACK_BUFFER_BYTES)
+    packr.useBuffer(Buffer.allocUnsafeSlow(PACK_BUFFER_BYTES));
+  return bytes;
 }
 
 export function copyOf(bytes: Uint8Array): Uint8Array {

@@ -45,8 +45,6 @@ export const FEW_FRAMES = 16;
 export const POLL_MS = 1.2;
 /** Milliseconds of them that one turn takes: so long other work of the host may wait. */
 export const POLL_TURN_MS = 0.03;
-/** Milliseconds of a turn of the event loop in which answers are delivered that answers brought about. */
-export const ANSWER_TURN_MS = 5;
 /** Looks at a shared word for one at the clock, whose answer is garbage to be collected: some two microseconds. */
 export const LOOKS_A_TIME = 300;
 /** Milliseconds in which the log's thread has taken a few commits, unless it waits for the very core that is kept busy. */

@@ -40,6 +40,7 @@ export class SerialJob<Reason extends string, Value> {
   readonly #run: Run<Reason, Value>;
   readonly #onFailed: (error: StoreError) => void;
   #started: JobActor<Reason, Value> | undefined;
+  #isRunning = false;
 
   /** `run` does one piece of work for a reason; `onFailed` is told of every failure, also of automatic runs. */
   constructor(run: Run<Reason, Value>, onFailed: (error: StoreError) => void) {
@@ -47,8 +48,9 @@ export class SerialJob<Reason extends string, Value> {
     this.#onFailed = onFailed;
   }
 
+  /** A plain field: while snapshots lag, every commit asks. */
   get isRunning(): boolean {
-    return this.#started?.getSnapshot().matches("working") ?? false;
+    return this.#isRunning;
   }
 
   /** Runs once more unless a run is going on; nobody waits for it. */
@@ -91,7 +93,15 @@ export class SerialJob<Reason extends string, Value> {
   #actor(): JobActor<Reason, Value> {
     if (this.#started !== undefined) return this.#started;
     const actor = createActor(createJobMachine(this.#run, this.#onFailed));
-    actor.subscribe({ error: (error) => this.#onFailed(toStoreError(error)) });
+    actor.subscribe({
+      next: (snapshot) => {
+        this.#isRunning = snapshot.matches("working");
+      },
+      error: (error) => {
+        this.#isRunning = false;
+        this.#onFailed(toStoreError(error));
+      },
+    });
     this.#started = actor.start();
     return this.#started;
   }

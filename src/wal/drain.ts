@@ -6,7 +6,8 @@
  * 1. A batch is answered after its sync (`always`) or after its write (`interval`, `never`), never before.
  * 2. A segment is left, and the log closed, only after a sync, under every policy.
  * 3. After one failure nothing more is written; the failure is the last answer.
- * 4. A missing spare is waited for. Only a log that is being closed gives up on one that cannot be made. A roll is
+ * 4. Where there is no room for its answer nothing is done: whoever takes the answers there are goes on.
+ * 5. A missing spare is waited for. Only a log that is being closed gives up on one that cannot be made. A roll is
  *    refused by an attempt that fails after it was asked for, never by one before: the disk may have room again.
  */
 import { type ErrorData, errorToData, storeError } from "../errors.ts";
@@ -49,6 +50,8 @@ export interface DrainParts {
   readonly takeExternal: () => Uint8Array;
   readonly watch: Pick<SyncWatch, "takeSlow">;
   readonly answer: (answer: Answer) => void;
+  /** Whether there is room for what one more step has to say. */
+  readonly canAnswer: () => boolean;
   /** Milliseconds, monotonic. */
   readonly now: () => number;
 }
@@ -102,6 +105,7 @@ export class Drain {
   #next(): StepResult {
     const { ring, writer } = this.#parts;
     if (this.dueIn === 0) this.#sync();
+    if (!this.#parts.canAnswer()) return "blocked";
     const step = nextStep(ring.image, ring.filled, writer.room);
     switch (step.kind) {
       case "nothing":
@@ -127,9 +131,11 @@ export class Drain {
     const offset = writer.write(runs, frames);
     ring.release(taken);
     this.#lastFrames = frames;
-    if (sync === "always") this.#sync();
-    else if (sync === "interval") this.#syncAt ??= this.#parts.now() + this.#parts.syncIntervalMs;
-    answer({ kind: "batch", frames, segment: writer.segment, offset, room: writer.room });
+    const tell = (): void =>
+      answer({ kind: "batch", frames, segment: writer.segment, offset, room: writer.room });
+    if (sync === "always") return this.#sync(tell);
+    if (sync === "interval") this.#syncAt ??= this.#parts.now() + this.#parts.syncIntervalMs;
+    tell();
   }
 
   #external(bytes: number, taken: number): StepResult {
@@ -167,12 +173,13 @@ export class Drain {
     return "worked";
   }
 
-  #sync(): void {
-    this.#parts.writer.sync();
+  #sync(synced?: () => void): void {
+    this.#parts.writer.sync(synced);
     this.#syncAt = undefined;
   }
 
   #tellSlowSync(): void {
+    if (!this.#parts.canAnswer()) return;
     const durationMs = this.#parts.watch.takeSlow();
     if (durationMs !== undefined) this.#parts.answer({ kind: "slowSync", durationMs });
   }

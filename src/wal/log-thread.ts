@@ -7,6 +7,7 @@ import { assert, defined } from "../assert.ts";
 import { FEW_FRAMES, LOOK_FOR_WORK_MS, LOOKS_A_TIME } from "../limits.ts";
 import { createDiskVfs } from "../vfs/disk.ts";
 import { CAN_POLL } from "./answer-port.ts";
+import { AnswerRing, AnswerSender } from "./answer-ring.ts";
 import { Drain } from "./drain.ts";
 import { Ring } from "./ring.ts";
 import { SyncWatch } from "./sync-watch.ts";
@@ -18,6 +19,7 @@ function run(data: LogThreadData, port: MessagePort): void {
   const { words, segmentBytes } = data;
   const place = { vfs: createDiskVfs(), directory: data.directory, storeId: data.storeId };
   const gate = new SpareGate(words, segmentBytes, () => wake(words, Word.supplyWake));
+  const answers = new AnswerSender(new AnswerRing(data.answerRing, words), words, data.answers);
   const now = (): number => performance.now();
   const watch = new SyncWatch(words, now);
   const drain = new Drain({
@@ -28,10 +30,8 @@ function run(data: LogThreadData, port: MessagePort): void {
     syncIntervalMs: data.syncIntervalMs,
     takeExternal: () => receiveImage(port),
     watch,
-    answer: (answer) => {
-      data.answers.postMessage(answer);
-      Atomics.add(words, Word.answers, 1);
-    },
+    answer: (answer) => answers.send(answer),
+    canAnswer: () => answers.hasRoom,
     now,
   });
   for (;;) {

@@ -13,6 +13,7 @@ import type { Lsn } from "../ids.ts";
 import { KIB, RING_BYTES } from "../limits.ts";
 import { runInTurns, runThrough, type Steps } from "../steps.ts";
 import type { Vfs } from "../vfs/vfs.ts";
+import { ANSWER_RING_BYTES } from "./answer-ring.ts";
 import type { LogStart, OnRecord } from "./chain.ts";
 import { createBehind } from "./create-behind.ts";
 import { Drain } from "./drain.ts";
@@ -171,7 +172,14 @@ function startLog(config: LogConfig, place: LogPlace, reopened: Reopened, listen
   };
   const host: LogHost = shared
     ? new ThreadHost(
-        { ...common, ring: ringBuffer, position, sync: config.sync, syncIntervalMs: config.syncIntervalMs },
+        {
+          ...common,
+          ring: ringBuffer,
+          answerRing: new SharedArrayBuffer(ANSWER_RING_BYTES),
+          position,
+          sync: config.sync,
+          syncIntervalMs: config.syncIntervalMs,
+        },
         { ...common, active: position.segment, recyclable },
         events,
       )
@@ -204,6 +212,7 @@ function inlineHost(config: LogConfig, place: LogPlace, reopened: Reopened, part
     takeExternal: () => defined(externals.shift(), "an external frame arrives before its command"),
     watch,
     answer: (answer) => events.answer(answer),
+    canAnswer: () => true,
     now,
   });
   const supply = new Supply(place, sourceOf(config), words, { active: position.segment, recyclable });

@@ -13,7 +13,8 @@ interface CommonData {
 
 export interface LogThreadData extends CommonData {
   readonly ring: SharedArrayBuffer;
-  /** Where answers are posted. */
+  readonly answerRing: SharedArrayBuffer;
+  /** Where answers are posted that the ring cannot carry, and wake-ups for those it does. */
   readonly answers: MessagePort;
   readonly position: WriterPosition;
   readonly sync: SyncPolicy;

@@ -1,6 +1,6 @@
 /**
  * Runs the log's work on two threads of its own. Messages flow one way each: external frames to the log's
- * thread, retirements to the supply, answers back. Everything else is in the shared words.
+ * thread, retirements to the supply, rare answers and wake-ups back. Everything else is in shared memory.
  *
  * 1. A thread that ends before it was told to is a failure of the log, whatever the reason.
  * 2. The threads keep the process alive only while work is in flight.
@@ -10,6 +10,7 @@
 import type { Worker } from "node:worker_threads";
 import { type ErrorData, errorFromData, storeError, toStoreError } from "../errors.ts";
 import { AnswerPort } from "./answer-port.ts";
+import { AnswerRing } from "./answer-ring.ts";
 import type { HostEvents, LogHost } from "./host.ts";
 import type { Retirement } from "./supply.ts";
 import { type LogThreadData, type SupplyThreadData, startThread } from "./thread-data.ts";
@@ -27,7 +28,7 @@ export class ThreadHost implements LogHost {
   constructor(log: Omit<LogThreadData, "answers">, supply: SupplyThreadData, events: HostEvents) {
     this.#words = log.words;
     let logHasEnded = false;
-    this.#answers = new AnswerPort(log.words, (answer) => {
+    this.#answers = new AnswerPort(new AnswerRing(log.answerRing, log.words), log.words, (answer) => {
       logHasEnded ||= answer.kind === "closed" || answer.kind === "failed";
       events.answer(answer);
     });

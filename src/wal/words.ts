@@ -28,8 +28,11 @@ export const Word = {
   closing: 9,
   /** Syncs of segment files. */
   syncs: 10,
-  /** Answers that the log's thread has posted, modulo 2^32. */
+  /** Answers that the log's thread has given, and those that the main thread has taken, modulo 2^32. */
   answers: 11,
+  taken: 15,
+  /** 1 while the main thread looks for answers, or is on its way to: nobody needs to wake it. */
+  awake: 16,
   /** Microseconds that the newest sync of a segment file took. */
   syncMicros: 12,
   /** Attempts to make a spare that were asked for although the newest one failed, modulo 2^32. */
@@ -41,7 +44,7 @@ export const Word = {
 /** Open; being drained, so that the supply is still needed; over, so that both threads end. */
 export const Closing = { open: 0, draining: 1, over: 2 } as const;
 
-export const WORD_COUNT = 16;
+export const WORD_COUNT = 17;
 
 export type Words = Int32Array;
 
