@@ -82,9 +82,9 @@ export class AnswerRing {
             offset: slots[at + 2] as number,
             room: slots[at + 3] as number,
           };
-    const hadRoom = this.hasRoom;
     Atomics.store(this.#words, Word.taken, (taken + 1) | 0);
-    if (!hadRoom) wakeLog(this.#words);
+    // Looked at behind that: an answer that came in between may have filled it, and its thread gone to sleep.
+    if (this.length >= this.#capacity - ANSWERS_PER_STEP) wakeLog(this.#words);
     return answer;
   }
 

@@ -131,11 +131,9 @@ export class Drain {
     const offset = writer.write(runs, frames);
     ring.release(taken);
     this.#lastFrames = frames;
-    const tell = (): void =>
-      answer({ kind: "batch", frames, segment: writer.segment, offset, room: writer.room });
-    if (sync === "always") return this.#sync(tell);
-    if (sync === "interval") this.#syncAt ??= this.#parts.now() + this.#parts.syncIntervalMs;
-    tell();
+    if (sync === "always") this.#sync();
+    else if (sync === "interval") this.#syncAt ??= this.#parts.now() + this.#parts.syncIntervalMs;
+    answer({ kind: "batch", frames, segment: writer.segment, offset, room: writer.room });
   }
 
   #external(bytes: number, taken: number): StepResult {
@@ -173,8 +171,8 @@ export class Drain {
     return "worked";
   }
 
-  #sync(synced?: () => void): void {
-    this.#parts.writer.sync(synced);
+  #sync(): void {
+    this.#parts.writer.sync();
     this.#syncAt = undefined;
   }
 

@@ -180,19 +180,15 @@ export class LogWriter {
     });
   }
 
-  /**
-   * Everything written is on stable storage when this returns, and TAIL knows. `synced` is called in between: whoever
-   * waits for the sync need not wait for TAIL, which promises nothing when it is lost.
-   */
-  sync(synced?: () => void): void {
+  /** Everything written is on stable storage when this returns, and TAIL knows. */
+  sync(): void {
     this.#guard(() => {
-      if (!this.#dirty) return synced?.();
+      if (!this.#dirty) return;
       this.#watch.begins();
       this.#file.datasync();
       this.#dirty = false;
       this.#watch.ended();
       this.#durable = this.#lsn;
-      synced?.();
       this.#tail.write({ segment: this.#segment, salt: this.#salt, lsn: this.#lsn, end: this.#offset });
     });
   }

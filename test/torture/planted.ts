@@ -13,6 +13,11 @@ export interface Planted {
   readonly rounds: number;
 }
 
+const ANSWER = 'answer({ kind: "batch", frames, segment: writer.segment, offset, room: writer.room });';
+const SYNC = `if (sync === "always") this.#sync();
+    else if (sync === "interval") this.#syncAt ??= this.#parts.now() + this.#parts.syncIntervalMs;
+    `;
+
 export const PLANTED: readonly Planted[] = [
   {
     // Only what has no blobs: those are read from the log, and the store would meet its own bug.
@@ -62,8 +67,8 @@ export const PLANTED: readonly Planted[] = [
     technique: "power",
     break: {
       file: "src/wal/drain.ts",
-      find: 'if (sync === "always") return this.#sync(tell);',
-      replace: 'if (sync === "always") {\n      tell();\n      return this.#sync();\n    }',
+      find: `${SYNC}${ANSWER}`,
+      replace: `${ANSWER}\n    ${SYNC.trimEnd()}`,
     },
     rounds: 100,
   },

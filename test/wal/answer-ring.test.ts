@@ -52,6 +52,25 @@ test("the log's thread is woken when there is room again for all that one step s
   assert.equal(isAsleep(), true, "it had room");
 });
 
+test("a thread that fills the ring while one is taken, and goes to sleep, is woken", (t) => {
+  const { ring, words } = ringOf(8);
+  const answer: Answer = { kind: "batch", frames: 1, segment: 1, offset: 0, room: 0 };
+  while (ring.hasRoom) ring.put(answer);
+  ring.take();
+  const store = Atomics.store;
+  t.mock.method(Atomics, "store", (of: Int32Array, word: number, value: number) => {
+    if (word !== Word.taken) return store(of, word, value);
+    t.mock.restoreAll();
+    assert.equal(ring.hasRoom, true);
+    ring.put(answer);
+    assert.equal(ring.hasRoom, false);
+    store(words, Word.logAsleep, 1);
+    return store(of, word, value);
+  });
+  ring.take();
+  assert.equal(Atomics.load(words, Word.logAsleep), 0);
+});
+
 test("nothing is overwritten", () => {
   const { ring } = ringOf(4);
   for (let i = 0; i < 4; i++) ring.put({ kind: "notRolled" });
@@ -72,7 +91,10 @@ function answering(buffer: SharedArrayBuffer, words: Int32Array, port: MessagePo
   return new Worker(BOOTSTRAP, { eval: true, execArgv: [], transferList: [port], workerData });
 }
 
-test("between two threads every answer comes once and in order, however full the ring is and whoever looks", async (t) => {
+test("between two threads every answer comes once and in order, however full the ring is and whoever looks", {
+  // A wake-up that is lost is waited for.
+  timeout: 60_000,
+}, async (t) => {
   const COUNT = 20_000;
   const { ring, words, buffer } = ringOf(8);
   Atomics.store(words, Word.syncMicros, 100);

@@ -70,11 +70,11 @@ function notedFile(file: VfsFile, name: string, notes: string[]): VfsFile {
   return file;
 }
 
-test("a commit is told of behind its sync, and does not wait for TAIL", () => {
+test("a commit is told of when it is synced and TAIL knows, so that a view beside shows it", () => {
   const { drain, notes, put } = noted("always");
   put();
   assert.equal(drain.step(), "worked");
-  assert.deepEqual(notes, ["write log", "sync log", "batch", "write TAIL"]);
+  assert.deepEqual(notes, ["write log", "sync log", "write TAIL", "batch"]);
 });
 
 test("what is told of before its sync moves no TAIL", () => {
@@ -94,5 +94,5 @@ test("while nobody can be told nothing is written, and nothing is lost", () => {
   hear(true);
   assert.equal(drain.step(), "worked");
   assert.equal(drain.step(), "idle");
-  assert.deepEqual(notes, ["write log", "sync log", "batch", "write TAIL"]);
+  assert.deepEqual(notes, ["write log", "sync log", "write TAIL", "batch"]);
 });
