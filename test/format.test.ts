@@ -10,6 +10,7 @@ import { ownDirectory, readStoreId } from "../src/actors/directory.ts";
 import { crc32, sha256 } from "../src/checksum.ts";
 import { decodeValue, encodeCanonical, encodeValue, pack } from "../src/codec.ts";
 import { refFromBytes } from "../src/ids.ts";
+import { KeptBytes } from "../src/session/kept-bytes.ts";
 import { type CommitRecord, decodeRecord, encodeRecord, type LogRecord } from "../src/session/record.ts";
 import {
   decodeHead,
@@ -237,7 +238,7 @@ const RECEIPT = {
   digest: DIGEST,
   headRevision: 1,
   checkpointRef: CHECKPOINT_REF,
-  manifest: CHECKPOINT,
+  manifest: new KeptBytes(CHECKPOINT),
 };
 
 /** Blocks ```` ```hex <name> ````: lines of an offset and up to eight bytes, then perhaps a remark behind `|`. */

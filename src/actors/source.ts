@@ -266,7 +266,7 @@ export class Source {
    */
   hydrate(sessionId: string, head: HeadState): HydratedSessionCheckpoint {
     return this.readFor(sessionId, () => {
-      const manifest = head.manifest ?? this.#need(head.checkpointRef, "manifest", sessionId);
+      const manifest = head.manifest?.bytes ?? this.#need(head.checkpointRef, "manifest", sessionId);
       // Everything below was checked when it was accepted and is verified by hash: decoded edges.
       const checkpoint: HydratedSessionCheckpoint = decodeValue(manifest) as SessionCheckpoint;
       const { toolState, pluginSnapshot, executionState } = head.refs;

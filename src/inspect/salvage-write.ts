@@ -170,7 +170,9 @@ class NewFiles {
       pluginSnapshot: kept(head.refs.pluginSnapshot),
       executionState: kept(head.refs.executionState),
     };
-    const old = missing.has(head.checkpointRef) ? undefined : (head.manifest ?? read(head.checkpointRef));
+    const old = missing.has(head.checkpointRef)
+      ? undefined
+      : (head.manifest?.bytes ?? read(head.checkpointRef));
     const manifest = missing.size === 0 && old !== undefined ? old : manifestOf(old, refs);
     const checkpointRef = refFromBytes(sha256(manifest));
     this.#addBlob(checkpointRef, "manifest", manifest);

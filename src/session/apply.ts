@@ -7,6 +7,7 @@
  *    which callers turn into CORRUPT with file and offset.
  */
 import type { Lsn } from "../ids.ts";
+import { KeptBytes } from "./kept-bytes.ts";
 import { addUsage } from "./ledger.ts";
 import type { NodeEntry } from "./node-entry.ts";
 import { NodeTable } from "./node-table.ts";
@@ -51,7 +52,7 @@ function applyCommit(state: SessionState, record: CommitRecord, lsn: Lsn): Sessi
   const sum = addUsage(state.ledger, record.usage);
   if (sum.kind === "overflow") throw new Error("usage overflows");
   const nodes = withGraph(state, record.graph, revision);
-  const kept = nodes.nodes.keep(manifest);
+  const kept = new KeptBytes(manifest);
   if (operation !== undefined) {
     const { id: operationId, digest } = operation;
     state.receipts.add({ operationId, digest, headRevision: revision, checkpointRef, manifest: kept });

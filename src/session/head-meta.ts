@@ -6,6 +6,7 @@
  * 1. After the same records the figures are those of the state that `apply` makes.
  */
 
+import { KeptBytes } from "./kept-bytes.ts";
 import { addUsage } from "./ledger.ts";
 import type { CommitRecord, GraphFact, SessionRecord } from "./record.ts";
 import type { HeadState } from "./state.ts";
@@ -55,7 +56,7 @@ function afterCommit({ head, ledger }: HeadFigures, record: CommitRecord): HeadF
   const nodeCount = countAfter(head?.nodeCount ?? 0, record.graph);
   return {
     deleted: false,
-    head: { revision, config, leafNodeId, checkpointRef, manifest, refs, nodeCount },
+    head: { revision, config, leafNodeId, checkpointRef, manifest: new KeptBytes(manifest), refs, nodeCount },
     ledger: sum.ledger,
   };
 }

@@ -30,17 +30,16 @@ import { SlotIndex } from "./slot-index.ts";
 /** Bytes of memory that an entry costs beside its id, its body and its cells in the index, as measured. */
 const ENTRY_BYTES = 116;
 
+const NONE_MISSING: ReadonlySet<string> = new Set();
+
 export class NodeTable {
   readonly #stored: StoredEntry[] = [];
   readonly entries: readonly TableEntry[] = this.#stored;
   readonly slots = new SlotIndex(this.#stored);
-  /** Parents that entries name (live or not) but that are not in the table; only permissive graphs have any. */
-  readonly missingParents = new Set<string>();
+  #missingParents: Set<string> | undefined;
   /** Bytes of what is kept of each entry beside its body. */
   #entryBytes = 0;
   readonly #bodies = new Chunks({ least: 1 * KIB, most: 64 * KIB });
-  /** What is kept beside nodes, in chunks of its own: it is forgotten sooner than they are. */
-  readonly #beside = new Chunks({ least: KIB / 4, most: 8 * KIB });
   readonly #borrows: boolean;
   /** Entries in front of this one may be without their bodies. */
   #shedEnd = 0;
@@ -54,9 +53,14 @@ export class NodeTable {
     this.#borrows = bytes === "borrowed";
   }
 
-  /** Bytes of memory of all bodies, of ids and of what else is kept, for memory accounting. */
+  /** Parents that entries name (live or not) but that are not in the table; only permissive graphs have any. */
+  get missingParents(): ReadonlySet<string> {
+    return this.#missingParents ?? NONE_MISSING;
+  }
+
+  /** Bytes of memory of all bodies and ids, for memory accounting. */
   get bytes(): number {
-    return this.#entryBytes + this.slots.bytes + this.#bodies.bytes + this.#beside.bytes;
+    return this.#entryBytes + this.slots.bytes + this.#bodies.bytes;
   }
 
   /** Bytes of bodies that `shed` could free if all of them were durable. */
@@ -107,24 +111,16 @@ export class NodeTable {
   #enter({ id, parent }: Pick<NodeEntry, "id" | "parent">): string | undefined {
     const last = this.#stored.at(-1);
     if (!this.slots.add(id, this.#stored.length)) throw new Error(`node "${id}" exists already`);
-    if (this.missingParents.size > 0) this.missingParents.delete(id);
+    this.#missingParents?.delete(id);
     this.#entryBytes += id.length * 2 + ENTRY_BYTES;
     if (parent === undefined || parent === id) return parent;
     // Nearly every node's parent is the one before it: its id is looked up never.
     if (parent === last?.id) return last.id;
     const slot = this.slots.get(parent);
     if (slot !== undefined) return this.#stored[slot]?.id;
-    this.missingParents.add(parent);
+    this.#missingParents ??= new Set();
+    this.#missingParents.add(parent);
     return parent;
-  }
-
-  /** A copy of bytes that live as long as somebody has them, such as the checkpoint manifest of the newest commit. */
-  keep(bytes: Uint8Array): Uint8Array {
-    if (this.#borrows) return bytes;
-    const at = this.#beside.put(bytes);
-    const kept = this.#beside.last.bytes?.subarray(at, at + bytes.length);
-    this.#beside.forgetFull();
-    return kept as Uint8Array;
   }
 
   /** Whether bodies left memory that are not all back. Of recent ones the oldest leaves first. */

@@ -115,7 +115,7 @@ function replay(receipt: Receipt, { operation }: PreparedCommit): CommitPlan {
     const message = `operation "${operationId}" was used before with other content`;
     return refuse(storeError("OPERATION_CONFLICT", { operationId }, message));
   }
-  const manifest = decodeValue(receipt.manifest) as SessionCheckpoint;
+  const manifest = decodeValue(receipt.manifest.bytes) as SessionCheckpoint;
   return { kind: "replayed", result: { headRevision, checkpointRef, manifest, replayed: true } };
 }
 

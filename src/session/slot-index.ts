@@ -9,19 +9,23 @@
  */
 import { PROCESS_SEED } from "../checksum.ts";
 
-/** Cells of a new index, still within V8's own heap; it doubles when half of them are used. */
-const FIRST_CELLS = 8;
+/** Entries up to which all are looked at: most sessions in memory have a few nodes, and an index of four objects. */
+const FEW = 8;
+/** Cells for the first that are more; they double when half of them are used. */
+const FIRST_CELLS = 32;
 /** Multiplier of MurmurHash2. */
 const MULTIPLIER = 0x5bd1_e995;
+
+const NO_CELLS = new Int32Array(0);
 
 export class SlotIndex {
   readonly #entries: readonly { readonly id: string }[];
   /** Pairs: hash, and slot + 1; the second is 0 in an empty cell. */
-  #cells = new Int32Array(2 * FIRST_CELLS);
+  #cells = NO_CELLS;
   #mask = FIRST_CELLS - 1;
   #size = 0;
 
-  /** `entries[slot].id` must be there when the slot was added. */
+  /** `entries[slot].id` must be there when the next slot is added; slots are added in order. */
   constructor(entries: readonly { readonly id: string }[]) {
     this.#entries = entries;
   }
@@ -36,6 +40,7 @@ export class SlotIndex {
   }
 
   get(id: string): number | undefined {
+    if (this.#size <= FEW) return this.#among(id);
     const slot = (this.#cells[2 * this.#cellOf(id, hashOf(id)) + 1] as number) - 1;
     return slot < 0 ? undefined : slot;
   }
@@ -46,6 +51,12 @@ export class SlotIndex {
 
   /** False, and nothing is changed, if the id is there already. */
   add(id: string, slot: number): boolean {
+    if (this.#size < FEW) {
+      if (this.#among(id) !== undefined) return false;
+      this.#size += 1;
+      return true;
+    }
+    if (this.#size === FEW) this.#begin();
     const hash = hashOf(id);
     const cell = this.#cellOf(id, hash);
     if (this.#cells[2 * cell + 1] !== 0) return false;
@@ -54,6 +65,24 @@ export class SlotIndex {
     this.#size += 1;
     if (2 * this.#size > this.#mask) this.#grow();
     return true;
+  }
+
+  /** Looks at all entries. */
+  #among(id: string): number | undefined {
+    for (let slot = 0; slot < this.#size; slot++) if (this.#entries[slot]?.id === id) return slot;
+    return undefined;
+  }
+
+  /** Enters the few there are. */
+  #begin(): void {
+    this.#cells = new Int32Array(2 * FIRST_CELLS);
+    for (let slot = 0; slot < FEW; slot++) {
+      const id = this.#entries[slot]?.id ?? "";
+      const hash = hashOf(id);
+      const cell = this.#cellOf(id, hash);
+      this.#cells[2 * cell] = hash;
+      this.#cells[2 * cell + 1] = slot + 1;
+    }
   }
 
   /** The cell of the id, or the empty one where it belongs. */

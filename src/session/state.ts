@@ -7,6 +7,7 @@
  * 2. A table's entries are never reordered or removed; operations that must do so make a new table.
  */
 import type { BlobRef, Lsn } from "../ids.ts";
+import type { KeptBytes } from "./kept-bytes.ts";
 import type { TableEntry } from "./node-entry.ts";
 import { NodeTable } from "./node-table.ts";
 import { RemovalLog } from "./removals.ts";
@@ -18,7 +19,7 @@ export interface HeadState {
   readonly leafNodeId: string | undefined;
   readonly checkpointRef: BlobRef;
   /** Canonical bytes of the checkpoint manifest, where a record brought them; else its blob must be read. */
-  readonly manifest: Uint8Array | undefined;
+  readonly manifest: KeptBytes | undefined;
   /** Component refs of the checkpoint, so that gc and carried refs need not read the manifest. */
   readonly refs: CheckpointRefs;
   /** Nodes that are live. */
@@ -50,7 +51,7 @@ export interface Receipt {
   readonly headRevision: number;
   readonly checkpointRef: BlobRef;
   /** Canonical bytes of the checkpoint manifest. */
-  readonly manifest: Uint8Array;
+  readonly manifest: KeptBytes;
 }
 
 /** Bytes of memory that a receipt costs beside its id and its manifest, estimated: objects, digest, ref. */
@@ -63,8 +64,8 @@ const RECEIPT_BYTES = 400;
 export class ReceiptTable {
   readonly #kept: number;
   #older: (() => readonly Receipt[]) | undefined;
-  /** In the order they were made; Map keeps it. */
-  #byOperation = new Map<string, Receipt>();
+  /** In the order they were made; Map keeps it. Absent while there is none: most sessions in memory have none. */
+  #byOperation: Map<string, Receipt> | undefined;
   /** Bytes of memory of the receipts that are in it, estimated. */
   bytes = 0;
 
@@ -76,7 +77,7 @@ export class ReceiptTable {
 
   find(operationId: string): Receipt | undefined {
     this.#loadOlder();
-    return this.#byOperation.get(operationId);
+    return this.#byOperation?.get(operationId);
   }
 
   add(receipt: Receipt): void {
@@ -87,14 +88,15 @@ export class ReceiptTable {
   /** A Map keeps the place of a key that is set again; an id used again counts as new. */
   #put(receipt: Receipt): void {
     this.#delete(receipt.operationId);
+    this.#byOperation ??= new Map();
     this.#byOperation.set(receipt.operationId, receipt);
     this.bytes += bytesOf(receipt);
   }
 
   #delete(operationId: string): void {
-    const receipt = this.#byOperation.get(operationId);
+    const receipt = this.#byOperation?.get(operationId);
     if (receipt === undefined) return;
-    this.#byOperation.delete(operationId);
+    this.#byOperation?.delete(operationId);
     this.bytes -= bytesOf(receipt);
   }
 
@@ -103,17 +105,19 @@ export class ReceiptTable {
     // Before anything is changed: what cannot be read now must cost none of those made since.
     const older = this.#older();
     const made = this.#byOperation;
-    this.#byOperation = new Map();
+    this.#byOperation = undefined;
     this.bytes = 0;
     for (const receipt of older) this.#put(receipt);
     this.#older = undefined;
-    for (const receipt of made.values()) this.#put(receipt);
+    if (made !== undefined) for (const receipt of made.values()) this.#put(receipt);
     this.#forget();
   }
 
   #forget(): void {
-    for (const oldest of this.#byOperation.keys()) {
-      if (this.#byOperation.size <= this.#kept) return;
+    const receipts = this.#byOperation;
+    if (receipts === undefined) return;
+    for (const oldest of receipts.keys()) {
+      if (receipts.size <= this.#kept) return;
       this.#delete(oldest);
     }
   }

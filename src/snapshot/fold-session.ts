@@ -8,6 +8,7 @@ import { isStoreError } from "../errors.ts";
 import type { Lsn } from "../ids.ts";
 import { MAX_REMOVALS_KEPT } from "../limits.ts";
 import { apply } from "../session/apply.ts";
+import { KeptBytes } from "../session/kept-bytes.ts";
 import type { NodeEntry } from "../session/node-entry.ts";
 import { NodeTable } from "../session/node-table.ts";
 import type { SessionRecord } from "../session/record.ts";
@@ -185,7 +186,7 @@ function foldReceipts(
       digest: record.operation.digest,
       headRevision: record.revision,
       checkpointRef: record.checkpointRef,
-      manifest: record.manifest,
+      manifest: new KeptBytes(record.manifest),
     };
     made.push(receiptItem(receipt));
   }

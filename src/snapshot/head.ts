@@ -5,6 +5,7 @@
 import { type Lsn, refFromBytes, refToBytes } from "../ids.ts";
 import { MsgpackReader } from "../msgpack-reader.ts";
 import { MsgpackWriter } from "../msgpack-writer.ts";
+import { KeptBytes } from "../session/kept-bytes.ts";
 import { LIVE, type NodeEntry } from "../session/node-entry.ts";
 import {
   asArray,
@@ -202,7 +203,7 @@ export function receiptItem(receipt: Receipt): unknown[] {
     receipt.digest,
     receipt.headRevision,
     refToBytes(receipt.checkpointRef),
-    receipt.manifest,
+    receipt.manifest.bytes,
   ];
 }
 export function receiptItemSize(item: unknown): number {
@@ -216,6 +217,6 @@ export function receiptFromItem(item: unknown): Receipt {
     digest: asBytes(wire[1], "digest"),
     headRevision: asNumber(wire[2], "revision"),
     checkpointRef: refFromBytes(asBytes(wire[3], "checkpoint")),
-    manifest: asBytes(wire[4], "manifest"),
+    manifest: new KeptBytes(asBytes(wire[4], "manifest")),
   };
 }

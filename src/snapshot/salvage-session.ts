@@ -10,8 +10,10 @@
  *    would have moved: there the session ends.
  * 4. A state whose blobs are not all there is passed over for an older one that is whole.
  */
+
 import type { BlobRef, Lsn } from "../ids.ts";
 import { apply } from "../session/apply.ts";
+import { KeptBytes } from "../session/kept-bytes.ts";
 import { NodeTable } from "../session/node-table.ts";
 import type { SessionRecord } from "../session/record.ts";
 import { emptySession, liveEntry, type Receipt, ReceiptTable, type SessionState } from "../session/state.ts";
@@ -243,5 +245,5 @@ function receiptOf(
   { id: operationId, digest }: NonNullable<Extract<SessionRecord, { kind: "commit" }>["operation"]>,
 ): Receipt {
   const { revision: headRevision, checkpointRef, manifest } = record;
-  return { operationId, digest, headRevision, checkpointRef, manifest };
+  return { operationId, digest, headRevision, checkpointRef, manifest: new KeptBytes(manifest) };
 }

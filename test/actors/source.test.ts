@@ -2,11 +2,13 @@
  * The read side when the log or the snapshot say what no store writes, every checksum right: it is CORRUPT, with
  * the session, and with file and offset where a record tells it; never a plain error, never wrong data.
  */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Source } from "../../src/actors/source.ts";
 import { Tail } from "../../src/actors/tail.ts";
 import { KIB, MAX_LOADS_BEGUN_ANEW } from "../../src/limits.ts";
+import { KeptBytes } from "../../src/session/kept-bytes.ts";
 import { encodeRecord, type LogRecord } from "../../src/session/record.ts";
 import { SnapshotView } from "../../src/snapshot/view.ts";
 import { runThrough } from "../../src/steps.ts";
@@ -150,7 +152,7 @@ test("a blob whose bytes are not those of its ref is refused at its first part",
 
 test("a value that cannot be decoded although its hash is right is told with its session, not as a plain error", async (t) => {
   const store = await given(t);
-  const manifest = Buffer.from("no value at all");
+  const manifest = new KeptBytes(Buffer.from("no value at all"));
   const head = { ...(store.source.load("a").head ?? assert.fail()), manifest };
   const corruption = corruptionOf(() => store.source.hydrate("a", head)) ?? assert.fail("it is refused");
   assert.deepEqual([corruption.file, corruption.sessionId], [ROOT, "a"]);

@@ -1,7 +1,9 @@
 /** What commits are planned on: the receipts that a session remembers, and which nodes of a table a state has. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { BlobRef } from "../../src/ids.ts";
+import { KeptBytes } from "../../src/session/kept-bytes.ts";
 import { isLive, liveEntries, liveEntry, type Receipt, ReceiptTable } from "../../src/session/state.ts";
 import { append, node, SessionBench } from "./session-bench.ts";
 
@@ -9,7 +11,13 @@ const REF = "ab".repeat(32) as BlobRef;
 
 function receipt(operationId: string, headRevision = 1, manifestBytes = 10): Receipt {
   const digest = Buffer.alloc(32, headRevision);
-  return { operationId, digest, headRevision, checkpointRef: REF, manifest: Buffer.alloc(manifestBytes) };
+  return {
+    operationId,
+    digest,
+    headRevision,
+    checkpointRef: REF,
+    manifest: new KeptBytes(Buffer.alloc(manifestBytes)),
+  };
 }
 
 const revisionOf = (table: ReceiptTable, operationId: string): number | undefined =>

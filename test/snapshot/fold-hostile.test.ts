@@ -2,11 +2,13 @@
  * Folds, marks and views at their edges: a page that dies in the fold that wrote it, a small pack that is damaged
  * when packs are merged, a node that comes back with another body, and heads that name what is nowhere.
  */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { pack, unpack } from "../../src/codec.ts";
 import { isStoreError } from "../../src/errors.ts";
 import { MAX_SMALL_PACKS, PAGE_BYTES } from "../../src/limits.ts";
+import { KeptBytes } from "../../src/session/kept-bytes.ts";
 import type { HeadState } from "../../src/session/state.ts";
 import { mark } from "../../src/snapshot/collect.ts";
 import { fold } from "../../src/snapshot/fold.ts";
@@ -247,7 +249,7 @@ test("the size of an item, by which pages are filled, is close to its bytes", ()
     digest: noise(32),
     headRevision: 7,
     checkpointRef: value("any").ref,
-    manifest: noise(1000),
+    manifest: new KeptBytes(noise(1000)),
   };
   const root = nodeItem({ ...entry, parent: undefined }, false);
   const child = nodeItem(entry, false);

@@ -42,11 +42,11 @@ function checkSame(loaded: SessionState | undefined, direct: SessionState): void
     const found = loaded.receipts.find(operation);
     const expected = direct.receipts.find(operation);
     assert.deepEqual(
-      found && { ...found, digest: Buffer.from(found.digest), manifest: Buffer.from(found.manifest) },
+      found && { ...found, digest: Buffer.from(found.digest), manifest: Buffer.from(found.manifest.bytes) },
       expected && {
         ...expected,
         digest: Buffer.from(expected.digest),
-        manifest: Buffer.from(expected.manifest),
+        manifest: Buffer.from(expected.manifest.bytes),
       },
       operation,
     );
