@@ -45,7 +45,7 @@ test("a handler that commits to the session that is deciding is answered behind 
     vfs: new MemoryVfs(),
     ...OPTIONS,
     // Two empty sessions fit, and the commit to the second does not: the handler is called while it is decided.
-    maxResidentBytes: 12_000,
+    maxResidentBytes: 8_600,
     onEvent: ({ type }) => {
       if (type !== "passivated" || handled.length > 0) return;
       const graph = append([messageNode("i", undefined, TEXT.inner)], "i");
@@ -79,7 +79,7 @@ test("a session at work stays in memory, whatever a handler does meanwhile, so t
     vfs: new MemoryVfs(),
     ...OPTIONS,
     // Two empty sessions fit, and not what is loaded of the first.
-    maxResidentBytes: 16_000,
+    maxResidentBytes: 8_600,
     onEvent: ({ type }) => {
       if (type !== "passivated" || !armed) return;
       armed = false;
