@@ -150,6 +150,7 @@ export class AnswerPort {
     );
     // One checked edge: the log's thread posts nothing else.
     const message = received.message as Answer | undefined;
+    // It may be for an answer that was taken before it was sent, behind the last word that this loop sleeps.
     if (message === undefined) this.#wantWaking();
     return message;
   }

@@ -97,9 +97,9 @@ export class AnswerRing {
 export class AnswerSender {
   readonly #ring: AnswerRing;
   readonly #words: Words;
-  readonly #port: MessagePort;
+  readonly #port: Pick<MessagePort, "postMessage">;
 
-  constructor(ring: AnswerRing, words: Words, port: MessagePort) {
+  constructor(ring: AnswerRing, words: Words, port: Pick<MessagePort, "postMessage">) {
     this.#ring = ring;
     this.#words = words;
     this.#port = port;

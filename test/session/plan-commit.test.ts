@@ -69,6 +69,8 @@ test("a refused commit leaves no trace and consumes no revision", () => {
   assert.deepEqual(Object.keys(plan), ["kind", "error"]);
   refusal("NODE_ID_COLLISION", () => bench.commit(commit));
   assert.deepEqual(structuredClone({ ...bench.state, receipts: undefined }), before);
+  const { entries, slots, missingParents } = bench.state.nodes;
+  assert.deepEqual([entries.length, slots.size, missingParents.size], [1, 1, 0]);
   assert.equal(bench.state.receipts.find("op"), undefined);
   assert.equal(bench.commit(commitOf()).headRevision, 2);
 });

@@ -10,6 +10,7 @@ import { WORD_COUNT, Word } from "../../src/wal/words.ts";
 function port(): {
   words: Int32Array;
   port: AnswerPort;
+  ring: AnswerRing;
   delivered: number[];
   post: (n: number) => void;
   /** An answer that the ring cannot carry; -1 once delivered. */
@@ -32,6 +33,7 @@ function port(): {
   return {
     words,
     port: made,
+    ring,
     delivered,
     post,
     postNotRolled: () => sender.send({ kind: "notRolled" }),
@@ -91,6 +93,32 @@ test("an answer that was posted comes in its place, and those behind it wake the
   post(3);
   await turns(20);
   assert.deepEqual(delivered, [1, -1, 2, 3]);
+});
+
+test("a wake-up that is passed over on the way to a posted answer does not count as one", async (t) => {
+  const { port: made, ring, words, delivered, post, postNotRolled } = port();
+  t.after(() => made.close());
+  made.keepAlive(true);
+  // The log's thread is held up between its answer and the wake-up for it, and the loop takes the answer meanwhile.
+  ring.put({ kind: "batch", frames: 1, segment: 1, offset: 0, room: 0 });
+  made.drain();
+  const store = Atomics.store;
+  t.mock.method(Atomics, "store", (of: Int32Array, word: number, value: number) => {
+    const stored = store(of, word, value);
+    if (word !== Word.awake || value !== 0) return stored;
+    // It goes on right behind the word that the loop sleeps, and before the loop looks.
+    t.mock.restoreAll();
+    assert.equal(Atomics.exchange(words, Word.awake, 1), 0);
+    made.remote.postMessage(undefined);
+    postNotRolled();
+    return stored;
+  });
+  made.remote.postMessage(undefined);
+  await turns(20);
+  assert.deepEqual(delivered, [1, -1]);
+  post(2);
+  await turns(20);
+  assert.deepEqual(delivered, [1, -1, 2]);
 });
 
 test("an answer that comes when nobody looks any more wakes the loop", { skip: !CAN_POLL }, async (t) => {

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { type MessagePort, Worker } from "node:worker_threads";
 import { AnswerPort } from "../../src/wal/answer-port.ts";
-import { AnswerRing } from "../../src/wal/answer-ring.ts";
+import { AnswerRing, AnswerSender } from "../../src/wal/answer-ring.ts";
 import type { Answer } from "../../src/wal/drain.ts";
 import { WORD_COUNT, Word } from "../../src/wal/words.ts";
 import { answerAt } from "./answer-thread.ts";
@@ -69,6 +69,18 @@ test("a thread that fills the ring while one is taken, and goes to sleep, is wok
   });
   ring.take();
   assert.equal(Atomics.load(words, Word.logAsleep), 0);
+});
+
+test("what an answer says is there before it counts, and the wake-up comes behind", () => {
+  const { ring, words } = ringOf(8);
+  const posted: unknown[] = [];
+  const post = (message: unknown): void => void posted.push([message, ring.length]);
+  const sender = new AnswerSender(ring, words, { postMessage: post });
+  sender.send({ kind: "notRolled" });
+  assert.deepEqual(posted, [
+    [{ kind: "notRolled" }, 0],
+    [undefined, 1],
+  ]);
 });
 
 test("nothing is overwritten", () => {
