@@ -109,7 +109,8 @@ export class AnswerPort {
   /** A message: an answer that the ring has the place of, or a wake-up. */
   #arrive(message: Answer | undefined): void {
     if (message !== undefined) this.#posted.push(message);
-    this.#deliverNext();
+    // Messages that come in one turn are handed out in it, also those for what the first of them let go on.
+    if (!this.#goesOn) this.#deliverNext();
   }
 
   #deliverNext(): void {
@@ -119,7 +120,7 @@ export class AnswerPort {
     try {
       this.#deliver(answer === "posted" ? this.#nextPosted() : answer);
     } finally {
-      if (this.#ring.length > 0) this.#goOn();
+      if (!this.#isPolling || this.#ring.length > 0) this.#goOn();
     }
   }
 
@@ -142,16 +143,13 @@ export class AnswerPort {
     for (let next = this.#posted.shift(); ; next = this.#receive()) if (next !== undefined) return next;
   }
 
-  /** A message that has not arrived as an event yet; undefined if it is a wake-up. */
+  /** A message that has not arrived as an event yet; undefined if it is a wake-up: behind every answer the loop looks again. */
   #receive(): Answer | undefined {
     const received = defined(
       receiveMessageOnPort(this.#port),
       "an answer was posted before its place was taken",
     );
     // One checked edge: the log's thread posts nothing else.
-    const message = received.message as Answer | undefined;
-    // It may be for an answer that was taken before it was sent, behind the last word that this loop sleeps.
-    if (message === undefined) this.#wantWaking();
-    return message;
+    return received.message as Answer | undefined;
   }
 }
