@@ -21,7 +21,7 @@ import type {
   SessionReader,
   VerifyReport,
 } from "./contract.ts";
-import { isStoreError, type StoreError, storeError, toStoreError } from "./errors.ts";
+import { type StoreError, storeError, toStoreError } from "./errors.ts";
 import { checkSessionId } from "./ids.ts";
 import { holdBodies, iterateGraphOf, iteratePathOf, type Walkable } from "./iterate-nodes.ts";
 import { listSessionsOf } from "./list-sessions.ts";
@@ -40,7 +40,7 @@ import type {
 } from "./session/types.ts";
 import { runInTurns } from "./steps.ts";
 import { diskVfs } from "./vfs/disk.ts";
-import type { Vfs } from "./vfs/vfs.ts";
+import { isMissingFile, type Vfs } from "./vfs/vfs.ts";
 
 export interface ReadOnlyOptions extends CallOptions {
   /** For tests and simulation. */
@@ -214,7 +214,7 @@ class View implements ReadOnlyStore {
 
 /** A file that is gone was removed by the owner: the view is too old. */
 function expired(error: StoreError): StoreError {
-  if (!isStoreError(error, "STORE_IO") || error.errno !== "ENOENT") return error;
+  if (!isMissingFile(error)) return error;
   return storeError(
     "VIEW_EXPIRED",
     { file: error.path },

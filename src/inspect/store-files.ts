@@ -2,7 +2,7 @@
  * The files of a store's directory, told by their names alone: what each is, and what no store makes. Reads
  * no file, so it says the same of a damaged store.
  */
-import { isStoreError, storeError } from "../errors.ts";
+import { storeError } from "../errors.ts";
 import { manifestNumber } from "../snapshot/manifest.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 
@@ -93,9 +93,4 @@ function numberIn(name: string): number | undefined {
   if (segment !== undefined) return Number.parseInt(segment, 16);
   const digits = /^(?:manifest-|heads\/|blobs\/)(\d{6,})(?:\.heads|\.pack)?$/.exec(name)?.[1];
   return digits === undefined ? undefined : Number(digits);
-}
-
-/** Whether an error says that a file is not there (any more). */
-export function isMissingFile(error: unknown): boolean {
-  return isStoreError(error, "STORE_IO") && error.errno === "ENOENT";
 }

@@ -7,6 +7,7 @@
  */
 import { isStoreError, type StoreErrorOf, storeError } from "../errors.ts";
 import type { Steps } from "../steps.ts";
+import { isMissingFile } from "../vfs/vfs.ts";
 import type { HeadsFileReader } from "./heads-file.ts";
 import type { FileEntry } from "./manifest.ts";
 import type { PackReader } from "./pack.ts";
@@ -71,7 +72,7 @@ function openSlot<Reader>(number: number, make: () => Reader): Slot<Reader> {
 /** A file that is damaged or missing, as opposed to one that cannot be read now. */
 export function damageOf(error: unknown): StoreErrorOf<"CORRUPT"> | undefined {
   if (isStoreError(error, "CORRUPT")) return error;
-  if (!isStoreError(error, "STORE_IO") || error.errno !== "ENOENT") return undefined;
+  if (!isMissingFile(error)) return undefined;
   const { path } = error;
   return storeError("CORRUPT", { file: path }, `${path} is missing; restore it from a copy`, error);
 }

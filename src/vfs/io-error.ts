@@ -3,7 +3,7 @@
  * what the operating system says (an errno); a mistake of ours in calling it stays the error it is.
  */
 import type { StoreErrorOf } from "../errors.ts";
-import { storeError } from "../errors.ts";
+import { isStoreError, storeError } from "../errors.ts";
 
 /** What the store asks of a file system; `STORE_IO.operation` is one of these. */
 export type VfsOperation =
@@ -48,6 +48,11 @@ export function ioError(
   const meaning = MEANINGS[errno];
   const message = `${operation} of ${path} failed: ${meaning === undefined ? errno : `${meaning} (${errno})`}`;
   return storeError("STORE_IO", { operation, path, errno }, message, cause);
+}
+
+/** Whether an error says that a file is not there, or not any more. */
+export function isMissingFile(error: unknown): error is StoreErrorOf<"STORE_IO"> {
+  return isStoreError(error, "STORE_IO") && error.errno === "ENOENT";
 }
 
 /** errno of what `node:fs` threw; undefined if the operating system did not say it. */

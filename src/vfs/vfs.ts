@@ -55,5 +55,6 @@ export interface Vfs {
   fileSystem(path: string): { readonly name: string; readonly network: boolean };
 }
 
+export { isMissingFile } from "./io-error.ts";
 /** Reads a whole file. `limit` bounds the allocation; a larger file is `STORE_IO` with errno EFBIG. */
-export { readWhole, writeNew } from "./whole.ts";
+export { openIfThere, readWhole, writeNew } from "./whole.ts";

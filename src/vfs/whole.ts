@@ -1,11 +1,25 @@
-/** Whole small files: read at once, or written and synced under a new name. */
+/** Whole small files: read at once, or written and synced under a new name. And files that may not be there. */
 import { storeError } from "../errors.ts";
-import type { Vfs } from "./vfs.ts";
+import { isMissingFile } from "./io-error.ts";
+import type { Vfs, VfsFile } from "./vfs.ts";
+
+/**
+ * The file, for reading; undefined if there is none. To look first and then open would fail where the owner of a
+ * store removes the file in between.
+ */
+export function openIfThere(vfs: Vfs, path: string): VfsFile | undefined {
+  try {
+    return vfs.open(path, "read");
+  } catch (error) {
+    if (isMissingFile(error)) return undefined;
+    throw error;
+  }
+}
 
 /** All bytes of a file; undefined if there is none. A file above `limit` bytes is refused. */
 export function readWhole(vfs: Vfs, path: string, limit: number): Uint8Array | undefined {
-  if (vfs.stat(path) === undefined) return undefined;
-  const file = vfs.open(path, "read");
+  const file = openIfThere(vfs, path);
+  if (file === undefined) return undefined;
   try {
     const { size } = file.stat();
     if (size > limit) {

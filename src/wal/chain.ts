@@ -8,6 +8,7 @@
  */
 import type { Lsn } from "../ids.ts";
 import type { Steps } from "../steps.ts";
+import { openIfThere } from "../vfs/vfs.ts";
 import { checkHeader, corrupt, type LogPlace, segmentPath } from "./files.ts";
 import { type Frame, FrameType, type Image, imageOf, payloadOf, readFrameHead, saltSeed } from "./frame.ts";
 import { type Place, scanFramesInSteps } from "./scan.ts";
@@ -42,8 +43,8 @@ export interface ChainLink {
 
 export function readHead(place: LogPlace, number: number): SegmentHead {
   const path = segmentPath(place, number);
-  if (place.vfs.stat(path) === undefined) return { kind: "missing" };
-  const file = place.vfs.open(path, "read");
+  const file = openIfThere(place.vfs, path);
+  if (file === undefined) return { kind: "missing" };
   try {
     const front = new Uint8Array(FIRST_DATA_AT);
     const read = file.read(front, 0);

@@ -2,10 +2,9 @@
  * Reads one frame by its position and verifies it. Keeps a few segment files open. It deliberately reads no
  * frame that is not durable yet, and knows no order: whoever kept the position knows what stands there.
  */
-import { isStoreError } from "../errors.ts";
 import { KIB } from "../limits.ts";
 import { closeQuietly } from "../vfs/close-quietly.ts";
-import type { VfsFile } from "../vfs/vfs.ts";
+import { isMissingFile, type VfsFile } from "../vfs/vfs.ts";
 import { corrupt, type LogPlace, openSegment, segmentPath } from "./files.ts";
 import {
   FRAME_HEADER_BYTES,
@@ -94,7 +93,7 @@ export class LogReader {
       const { file, header } = openSegment(this.#place, segment, "read");
       return { file, seed: saltSeed(header.salt) };
     } catch (error) {
-      if (!isStoreError(error, "STORE_IO") || error.errno !== "ENOENT") throw error;
+      if (!isMissingFile(error)) throw error;
       throw corrupt(segmentPath(this.#place, segment), undefined, "it is missing, and a record lies in it");
     }
   }

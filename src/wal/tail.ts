@@ -8,7 +8,7 @@
  */
 import { crc32 } from "../checksum.ts";
 import type { Lsn } from "../ids.ts";
-import type { Vfs, VfsFile } from "../vfs/vfs.ts";
+import { openIfThere, type Vfs, type VfsFile } from "../vfs/vfs.ts";
 
 export const TAIL_NAME = "TAIL";
 const SLOT_BYTES = 64;
@@ -57,8 +57,8 @@ export function decodeTail(storeId: Uint8Array, source: Uint8Array): Tail | unde
 
 /** The valid slots of the file at `path`, by slot; both undefined if there is no such file. */
 export function readTail(vfs: Vfs, path: string, storeId: Uint8Array): readonly (Tail | undefined)[] {
-  if (vfs.stat(path) === undefined) return [undefined, undefined];
-  const file = vfs.open(path, "read");
+  const file = openIfThere(vfs, path);
+  if (file === undefined) return [undefined, undefined];
   try {
     const bytes = Buffer.alloc(TAIL_BYTES);
     const read = file.read(bytes, 0);

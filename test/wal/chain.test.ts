@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { runThrough, type Steps } from "../../src/steps.ts";
 import { withFaults } from "../../src/vfs/fault.ts";
-import type { Vfs } from "../../src/vfs/vfs.ts";
+import type { FileStat, OpenMode, Vfs, VfsFile } from "../../src/vfs/vfs.ts";
 import { readHead } from "../../src/wal/chain.ts";
 import { FrameType, imageOf, putFrame, saltSeed, stampFrame } from "../../src/wal/frame.ts";
 import { readLast, walkSealed } from "../../src/wal/recovery.ts";
@@ -221,6 +221,39 @@ test("a spare that a live owner takes away between the listing and the look is n
   assert.deepEqual(reader.scan(), [1]);
   // One look to see whether something moves, one listing of what is behind the last segment; no second attempt.
   assert.deepEqual([losing.lost, losing.listings], [1, 2]);
+});
+
+/** The owner takes a file away behind the look whether it is there. */
+class TakingVfs extends ForwardingVfs {
+  taken = 0;
+  readonly #file: string;
+  constructor(inner: Vfs, file: string) {
+    super(inner);
+    this.#file = file;
+  }
+  override stat(path: string): FileStat | undefined {
+    const found = super.stat(path);
+    this.#take(path);
+    return found;
+  }
+  override open(path: string, mode: OpenMode): VfsFile {
+    this.#take(path);
+    return super.open(path, mode);
+  }
+  #take(path: string): void {
+    if (path === this.#file && super.remove(path)) this.taken++;
+  }
+}
+
+test("a spare that a live owner takes away between the look and the opening is nobody's loss", async () => {
+  const log = await opened();
+  await log.write(100);
+  const { segment = 0 } = log.durable.get(1) ?? {};
+  const taking = new TakingVfs(log.vfs, segmentPathOf(segment + 1));
+  const reader = log.on(taking);
+  reader.start = log.start;
+  assert.deepEqual(reader.scan(), [1]);
+  assert.equal(taking.taken, 1);
 });
 
 test("a walk that starts again beside a live owner hands out no record twice", async () => {
