@@ -113,6 +113,7 @@ async function measure(
     await new Promise((resolve) => setImmediate(resolve));
   }
   const { heapUsed, external, rss } = process.memoryUsage();
+  const { snapshot } = store.stats();
   const files = readdirSync(directory, { recursive: true, withFileTypes: true }).filter((entry) =>
     entry.isFile(),
   );
@@ -126,6 +127,8 @@ async function measure(
     heapBytes: heapUsed + external - sentBytes,
     rssBytes: rss,
     diskBytes: bytesOf(false),
+    headsBytes: snapshot.headsBytes,
+    heads: snapshot.heads,
     liveBytes: live.bytes,
     logBytes: bytesOf(true),
     files: files.length,

@@ -44,6 +44,9 @@ export interface Measurement {
   readonly rssBytes: number;
   /** Heads files, packs, manifests. */
   readonly diskBytes: number;
+  /** Heads files, and the heads in them. */
+  readonly headsBytes: number;
+  readonly heads: number;
   /** The encoded nodes and checkpoint values that sessions show. */
   readonly liveBytes: number;
   readonly logBytes: number;

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { temporaryDirectory } from "../support/temporary.ts";
-import { diskBesides, diskPerLiveByte, judgeFlat, median } from "./flat.ts";
+import { type Disk, diskBesides, diskPerLiveByte, judgeFlat, markBytesOf, median } from "./flat.ts";
 import { SoakRun } from "./run.ts";
 
 /** Fixed: what it draws is what was looked at. */
@@ -39,13 +39,14 @@ test("growth from the second to the last quarter is seen, and a beginning that w
 /** Kilobytes that live, as a soak saw them. */
 const SWINGING = [419, 522, 155, 221, 280, 241, 409, 292, 547, 525, 894, 1243];
 
-type Series = (value: (disk: { diskBytes: number; liveBytes: number }) => number) => boolean | undefined;
+type Series = (value: (disk: Disk) => number) => boolean | undefined;
 
-function disks(besides: (liveBytes: number, at: number) => number): Series {
+function disks(besides: (liveBytes: number, at: number) => number, markBytes = (_at: number) => 0): Series {
   return (value) => {
     const values = SWINGING.map((kilobytes, at) => {
       const liveBytes = kilobytes * 1024;
-      return value({ liveBytes, diskBytes: liveBytes + besides(liveBytes, at) });
+      const diskBytes = liveBytes + besides(liveBytes, at) + markBytes(at);
+      return value({ liveBytes, diskBytes, markBytes: markBytes(at) });
     });
     return judgeFlat("disk", values, { most: 1.3 })?.isFlat;
   };
@@ -54,10 +55,23 @@ function disks(besides: (liveBytes: number, at: number) => number): Series {
 test("disk that follows what lives is flat however that swings, and disk that keeps what is dead is not", () => {
   const constant = disks(() => 60 * 1024);
   assert.deepEqual([constant(diskBesides), constant(diskPerLiveByte)], [true, true]);
+  const marking = disks(
+    () => 60 * 1024,
+    (at) => at * 40 * 1024,
+  );
+  assert.deepEqual([marking(diskBesides), marking(diskPerLiveByte)], [true, true]);
   const leaking = disks((_live, at) => at * 20 * 1024);
   assert.equal(leaking(diskBesides), false);
   const keepingAShare = disks((live, at) => (at * live) / 10);
   assert.deepEqual([keepingAShare(diskBesides), keepingAShare(diskPerLiveByte)], [false, false]);
+});
+
+test("heads count as marks of deleted sessions as far as there were deletions, and as marks are small", () => {
+  const files = { headsBytes: 64_000, heads: 1_000, sessions: 10 };
+  assert.equal(Math.round(markBytesOf(files, 990)), 63_360);
+  assert.equal(markBytesOf(files, 100), 6_400, "what nobody deleted is dead and still there");
+  assert.equal(markBytesOf({ ...files, headsBytes: 640_000 }, 990), 990 * 80, "a mark that keeps more");
+  assert.equal(markBytesOf({ headsBytes: 0, heads: 0, sessions: 3 }, 0), 0);
 });
 
 test("a median is the middle value, or lies between the two in the middle", () => {
