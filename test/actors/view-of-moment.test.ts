@@ -40,29 +40,30 @@ async function ownersLife(): Promise<Moment[]> {
   return moments;
 }
 
-/** A reader's file system in which the owner takes a step before every n-th operation. */
+/** A reader's file system in which the owner takes so many steps before each operation, or one before every so many. */
 class AgeingVfs extends CountingVfs {
   readonly #moments: readonly Moment[];
-  readonly #everyNth: number;
+  readonly #start: number;
+  readonly #steps: number;
   #operations = 0;
-  #at: number;
   writes = 0;
 
-  constructor(moments: readonly Moment[], at: number, everyNth: number) {
+  constructor(moments: readonly Moment[], start: number, steps: number) {
     super(new MemoryVfs());
     this.#moments = moments;
-    this.#at = at;
-    this.#everyNth = everyNth;
+    this.#start = start;
+    this.#steps = steps;
   }
 
   get now(): Moment {
-    const moment = this.#moments[Math.min(this.#at, this.#moments.length - 1)];
+    const at = this.#start + Math.floor(this.#operations * this.#steps);
+    const moment = this.#moments[Math.min(at, this.#moments.length - 1)];
     assert.ok(moment);
     return moment;
   }
 
   step(): MemoryVfs {
-    if (++this.#operations % this.#everyNth === 0) this.#at++;
+    this.#operations++;
     return this.now.vfs;
   }
 
@@ -92,14 +93,14 @@ class AgeingVfs extends CountingVfs {
   }
 }
 
-test("a view opened while its owner takes a step between any two operations shows one acknowledged moment", async () => {
+test("a view opened while its owner takes steps between any two operations shows one acknowledged moment", async () => {
   const moments = await ownersLife();
-  for (const everyNth of [1, 3, 10]) {
+  for (const steps of [7, 3, 1, 1 / 3, 1 / 10]) {
     for (let start = 0; start < moments.length; start++) {
-      const vfs = new AgeingVfs(moments, start, everyNth);
+      const vfs = new AgeingVfs(moments, start, steps);
       const known = vfs.now.acknowledged.copy();
       const view = await openStoreReadOnly("/store", { vfs }).catch((cause: unknown) => {
-        throw new Error(`a step every ${everyNth} operations from ${start} on`, { cause });
+        throw new Error(`${steps} steps an operation from ${start} on`, { cause });
       });
       known.sent = vfs.now.acknowledged.acknowledged + 1;
       await checkSession(readable(view), "root", known);
