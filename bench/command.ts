@@ -1,5 +1,5 @@
 /**
- * `npm run bench` and `varve bench`: runs benches one by one, each in a process of its own so that none inherits
+ * `npm run bench` (compiled first) and `varve bench`: runs benches one by one, each in a process of its own so that none inherits
  * another's heap, compiled code or open files, and reports them. What is printed on standard output is the
  * report, progress goes to standard error.
  */
@@ -161,8 +161,10 @@ function compare(run: Run, options: BenchArguments, out: (text: string) => void)
   return watched.some(({ verdict }) => verdict === "worse");
 }
 
-/** Beside the benches in the repository; the installed package has none. */
-const EXPECTED = fileURLToPath(new URL("./expected-ratios.json", import.meta.url));
+/** Beside the benches in the repository, compiled or not; the installed package has none. */
+const EXPECTED = fileURLToPath(
+  new URL(`${import.meta.url.endsWith(".ts") ? "." : "../../bench"}/expected-ratios.json`, import.meta.url),
+);
 
 function expectedFile({ expected }: BenchArguments): string {
   return expected ?? EXPECTED;

@@ -12,7 +12,8 @@ export type Peer<Module> = { readonly module: Module } | { readonly absent: stri
 
 /** Where packages are looked for: beside the benches, then in the current directory. */
 function requires(): NodeJS.Require[] {
-  return [createRequire(import.meta.url), createRequire(join(process.cwd(), "package.json"))];
+  const inCurrent = ["package.json", "bench/package.json"].map((file) => join(process.cwd(), file));
+  return [createRequire(import.meta.url), ...inCurrent.map((file) => createRequire(file))];
 }
 
 /** The caller names the shape it uses; a module that lacks one of `names` counts as absent. */
