@@ -77,6 +77,8 @@ export const READ_STEP_BYTES = 1 * MIB;
 /** Bytes of a node page after which it is left alone, and how many small ones merge at a time. */
 export const PAGE_BYTES = 256 * KIB;
 export const PAGE_MERGE_FAN_IN = 8;
+/** Bytes of a head's outline: some ten nodes with ids of 36 characters, fifty with short ones. */
+export const MAX_OUTLINE_BYTES = 512;
 /** Page references one index page holds. */
 export const PAGE_FAN_OUT = 16;
 /**

@@ -11,6 +11,7 @@ import { crc32, sha256 } from "../src/checksum.ts";
 import { decodeValue, encodeCanonical, encodeValue, pack } from "../src/codec.ts";
 import { refFromBytes } from "../src/ids.ts";
 import { KeptBytes } from "../src/session/kept-bytes.ts";
+import { LIVE } from "../src/session/node-entry.ts";
 import { type CommitRecord, decodeRecord, encodeRecord, type LogRecord } from "../src/session/record.ts";
 import {
   decodeHead,
@@ -23,6 +24,7 @@ import {
 import { HeadsFileReader } from "../src/snapshot/heads-file.ts";
 import { HeadsFileWriter } from "../src/snapshot/heads-file-writer.ts";
 import { decodeManifest, encodeManifest, type Manifest } from "../src/snapshot/manifest.ts";
+import { EMPTY_OUTLINE, extendOutline } from "../src/snapshot/outline.ts";
 import { compressValue, PackReader, PackWriter } from "../src/snapshot/pack.ts";
 import { forestToWire } from "../src/snapshot/pages.ts";
 import { MemoryVfs } from "../src/vfs/memory.ts";
@@ -103,6 +105,7 @@ const HEAD: StoredHead = {
   receipts: [],
   removals: [{ ref: refFromBytes(DIGEST), level: 0, items: 2, bytes: 20 }],
   oldestCopy: 0,
+  outline: extendOutline(EMPTY_OUTLINE, [nodeItem({ ...NODE, revision: 1, hiddenAt: LIVE }, false)]),
 };
 const DELETED: StoredHead = {
   sessionId: "s",
@@ -118,6 +121,7 @@ const DELETED: StoredHead = {
   receipts: [],
   removals: [],
   oldestCopy: 0,
+  outline: undefined,
 };
 const MANIFEST: Manifest = {
   number: 42,

@@ -92,7 +92,7 @@ export class Engine {
       onPassivated: (sessions, bytes) => options.onEvent({ type: "passivated", sessions, bytes }),
       onShed: (sessions, bytes) => options.onEvent({ type: "shed", sessions, bytes }),
       services: {
-        load: (sessionId) => source.loadInSteps(sessionId),
+        load: (sessionId, nodes) => source.loadInSteps(sessionId, nodes),
         bringBack: (sessionId, nodes) => bringBack(source, sessionId, nodes),
         blobKind: (ref) => source.blobKind(ref),
         damageHiding: (ref, sessionId) => source.damageHiding(ref, sessionId),

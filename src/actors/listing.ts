@@ -9,7 +9,7 @@ import { compareCodePoints } from "../codec.ts";
 import { storeError } from "../errors.ts";
 import type { Lsn } from "../ids.ts";
 import { pickerAfter } from "../session/picker.ts";
-import type { PickerState, SessionState } from "../session/state.ts";
+import { NO_PICKER, type PickerState, type SessionState } from "../session/state.ts";
 import type { SessionMeta, SessionPickerInfo } from "../session/types.ts";
 import type { SnapshotView } from "../snapshot/view.ts";
 import type { Source } from "./source.ts";
@@ -130,7 +130,7 @@ function summarise(
     deleted: head?.deleted ?? false,
     headRevision: head?.head?.revision,
     meta: head?.meta,
-    picker: head?.picker ?? { firstUserMessage: "", userMessageCount: 0 },
+    picker: head?.picker ?? NO_PICKER,
     lastCommitLsn: head?.lastCommitLsn ?? 0,
   };
   const folded = head?.lastLsn ?? 0;

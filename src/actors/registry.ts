@@ -10,12 +10,12 @@
  * 3. Making room looks at a bounded number of sessions that must stay, so a commit's cost does not grow with
  *    the number of sessions that wait for the log.
  * 4. A bounded number of sessions leaves in one turn, also when all of them do at the end.
- * 5. While many come and go, what the garbage collector has not given back counts against the budget, up to half of it.
+ * 5. While memory is full, a session that was used once leaves before one that was used again (`newcomers.ts`).
+ * 6. While many come and go, what the garbage collector has not given back counts against the budget, up to half of it.
  *
  * Every session is a root actor of its own: spawning under one parent is quadratic in xstate 5, and one
  * shared idle clock replaces a timer per session.
  */
-import { createActor } from "xstate";
 import { type Clock, nextTurn } from "../clock.ts";
 import { toStoreError } from "../errors.ts";
 import { KIB, MIB, SESSION_IDLE_MS, SESSIONS_LEAVING_PER_TURN } from "../limits.ts";
@@ -24,18 +24,11 @@ import type { Steps } from "../steps.ts";
 import type { Reply } from "./ask.ts";
 import { Departed } from "./departed.ts";
 import { LongWork } from "./long-work.ts";
-import { SessionCell, type SessionRef, sessionLogic } from "./session.ts";
+import { Newcomers } from "./newcomers.ts";
+import { SessionCell } from "./session.ts";
+import { type SessionRef, startActor } from "./session-actor.ts";
 import type { CommitEvent } from "./session-events.ts";
 import type { SessionServices } from "./session-services.ts";
-
-interface Resident {
-  readonly cell: SessionCell;
-  /** Absent until somebody sends an event: a session that only takes commits needs none, and an actor is most of it. */
-  actor: SessionRef | undefined;
-}
-
-/** Bytes of a session's actor, as measured. */
-const ACTOR_BYTES = 3_600;
 
 /** Sessions that must stay, at which one attempt to make room stops looking. */
 const MAX_KEPT = 16;
@@ -45,13 +38,18 @@ const LOW_WATER = 0.9;
 const WORTH_SHEDDING_BYTES = 128 * KIB;
 /** Bytes of passivated sessions: what the budget puts up with, and how often one is watched and the collector told. */
 const DEPARTED = { floorBytes: 32 * MIB, markerBytes: 1 * MIB, tellBytes: 64 * MIB };
+/** Of newcomers up to so many bytes this share waits for a collection of the whole heap; the rest dies young. As measured. */
+const SMALL_BYTES = 8 * KIB;
+const AGED_SHARE = 1 / 8;
+/** Sessions that leave one by one and are told of as one. */
+const TOLD_TOGETHER = 64;
 /** Share of the budget that sessions in memory have whatever the garbage. */
 const LEAST_SHARE = 0.5;
 /** Share of the budget for the bodies of what was committed last. */
 const RECENT_SHARE = 1 / 8;
 
 export class SessionRegistry {
-  readonly #residents = new Map<string, Resident>();
+  readonly #residents = new Map<string, SessionCell>();
   readonly #services: SessionServices;
   readonly #maxBytes: number;
   readonly #clock: Clock;
@@ -60,10 +58,13 @@ export class SessionRegistry {
   /** Sessions with bodies worth shedding, in the order they came to have them. */
   readonly #heavy = new Set<SessionCell>();
   readonly #departed: Departed;
+  readonly #newcomers: Newcomers;
   readonly #longWork: LongWork;
   readonly #recent: RecentBodies;
   #bytes = 0;
   #waitingBytes = 0;
+  /** Sessions that left after their trial and were not told of yet. */
+  #judged = { sessions: 0, bytes: 0 };
   #round = 0;
   #timer: unknown;
   /** More must leave than one turn takes, and the next turn is asked for. */
@@ -78,6 +79,7 @@ export class SessionRegistry {
     onShed: (sessions: number, bytes: number) => void;
     /** For tests. */
     departed?: Departed;
+    newcomers?: Newcomers;
   }) {
     this.#longWork = new LongWork(options.clock);
     this.#recent = new RecentBodies(options.maxResidentBytes * RECENT_SHARE, options.progress);
@@ -95,6 +97,7 @@ export class SessionRegistry {
     this.#onPassivated = options.onPassivated;
     this.#onShed = options.onShed;
     this.#departed = options.departed ?? new Departed(DEPARTED);
+    this.#newcomers = options.newcomers ?? new Newcomers();
   }
 
   get size(): number {
@@ -132,33 +135,37 @@ export class SessionRegistry {
 
   /** The session's actor, started if need be. */
   get(sessionId: string): SessionRef {
-    const resident = this.#use(sessionId);
-    resident.actor ??= this.#startActor(resident.cell);
-    return resident.actor;
+    const cell = this.#use(sessionId);
+    cell.actor ??= startActor(cell);
+    return cell.actor;
   }
 
   /** Gives a commit to the session. */
   commit(sessionId: string, event: CommitEvent): void {
-    this.#use(sessionId).cell.receive(event);
+    this.#use(sessionId).receive(event);
   }
 
-  #use(sessionId: string): Resident {
-    let resident = this.#residents.get(sessionId);
-    if (resident === undefined) {
-      resident = this.#start(sessionId);
-    } else if (resident.cell.lastUsed !== this.#round) {
+  #use(sessionId: string): SessionCell {
+    let cell = this.#residents.get(sessionId);
+    if (cell === undefined) {
+      cell = this.#start(sessionId);
+      cell.lastUsed = this.#round;
+      return cell;
+    }
+    this.#newcomers.delete(cell);
+    if (cell.lastUsed !== this.#round) {
       // Moves it to the young end, at most once a round.
       this.#residents.delete(sessionId);
-      this.#residents.set(sessionId, resident);
-      if (this.#heavy.delete(resident.cell)) this.#heavy.add(resident.cell);
+      this.#residents.set(sessionId, cell);
+      if (this.#heavy.delete(cell)) this.#heavy.add(cell);
     }
-    resident.cell.lastUsed = this.#round;
-    return resident;
+    cell.lastUsed = this.#round;
+    return cell;
   }
 
   /** The session's cell if it is in memory, without waking it. */
   peek(sessionId: string): SessionCell | undefined {
-    return this.#residents.get(sessionId)?.cell;
+    return this.#residents.get(sessionId);
   }
 
   /** Call when no request comes any more. */
@@ -166,30 +173,21 @@ export class SessionRegistry {
     this.#clock.clearTimeout(this.#timer);
     this.#timer = undefined;
     let stopped = 0;
-    for (const [sessionId, { actor, cell }] of this.#residents) {
+    for (const [sessionId, cell] of this.#residents) {
       this.#forget(sessionId, cell);
-      actor?.stop();
+      cell.actor?.stop();
       if (++stopped % SESSIONS_LEAVING_PER_TURN === 0) await nextTurn(this.#clock, "registry");
     }
   }
 
-  #start(sessionId: string): Resident {
+  #start(sessionId: string): SessionCell {
     const cell = new SessionCell(sessionId, this.#services);
-    const resident = { cell, actor: undefined };
-    this.#residents.set(sessionId, resident);
+    this.#residents.set(sessionId, cell);
+    const judged = this.#newcomers.add(cell);
+    if (judged !== undefined) this.#judge(judged);
     this.#account(cell);
     this.#timer ??= this.#clock.setTimeout(() => this.#idleRound(), SESSION_IDLE_MS);
-    return resident;
-  }
-
-  #startActor(cell: SessionCell): SessionRef {
-    const actor = createActor(sessionLogic, { input: { cell } });
-    // Without an observer xstate rethrows in a timer; transitions answer their own errors and never throw.
-    actor.subscribe({ error: () => undefined });
-    actor.start();
-    // Accounted for with the event that it is started for.
-    cell.actorBytes = ACTOR_BYTES;
-    return actor;
+    return cell;
   }
 
   #account(cell: SessionCell): void {
@@ -213,6 +211,7 @@ export class SessionRegistry {
 
   #forget(sessionId: string, cell: SessionCell): void {
     this.#residents.delete(sessionId);
+    this.#newcomers.delete(cell);
     this.#heavy.delete(cell);
     this.#bytes -= cell.accountedBytes;
   }
@@ -232,6 +231,19 @@ export class SessionRegistry {
     if (sessions > 0) this.#onShed(sessions, before - this.#bytes);
   }
 
+  /** Its trial is over: while memory is full it leaves. */
+  #judge(cell: SessionCell): void {
+    if (cell.waiting > 0 || cell.isBusy || this.#bytes <= this.#budget * LOW_WATER) return;
+    const { accountedBytes } = cell;
+    this.#newcomers.left(cell, this.#residents.size);
+    cell.actor?.stop();
+    this.#departed.add(cell, accountedBytes > SMALL_BYTES ? accountedBytes : accountedBytes * AGED_SHARE);
+    this.#forget(cell.sessionId, cell);
+    this.#judged.sessions++;
+    this.#judged.bytes += accountedBytes;
+    if (this.#judged.sessions === TOLD_TOGETHER) this.#tellPassivated(0, 0);
+  }
+
   /** Sessions not used for a whole round leave memory. */
   #idleRound(): void {
     this.#round++;
@@ -249,26 +261,31 @@ export class SessionRegistry {
     let sessions = 0;
     let kept = 0;
     const before = this.#bytes;
-    for (const [sessionId, resident] of this.#residents) {
-      const { actor, cell } = resident;
+    for (const [sessionId, cell] of this.#residents) {
       if (kept === MAX_KEPT || !goOn(this.#bytes, cell)) break;
       if (sessions === SESSIONS_LEAVING_PER_TURN) {
         this.#goOnLater(goOn);
         break;
       }
-      this.#residents.delete(sessionId);
       if (cell.waiting > 0 || cell.isBusy || cell === except) {
         kept++;
         cell.lastUsed = this.#round;
-        this.#residents.set(sessionId, resident);
+        this.#residents.delete(sessionId);
+        this.#residents.set(sessionId, cell);
         continue;
       }
-      actor?.stop();
+      cell.actor?.stop();
       this.#departed.add(cell, cell.accountedBytes);
       this.#forget(sessionId, cell);
       sessions++;
     }
-    if (sessions > 0) this.#onPassivated(sessions, before - this.#bytes);
+    if (sessions > 0) this.#tellPassivated(sessions, before - this.#bytes);
+  }
+
+  /** With those that left one by one since. */
+  #tellPassivated(sessions: number, bytes: number): void {
+    this.#onPassivated(sessions + this.#judged.sessions, bytes + this.#judged.bytes);
+    this.#judged = { sessions: 0, bytes: 0 };
   }
 
   /** One course at a time: what it leaves undone is seen by the next commit, or the next round. */

@@ -15,8 +15,8 @@ import type { SessionCell } from "./session.ts";
 export interface SessionServices {
   /** Where the bodies of what is committed go, if they go together. */
   readonly recent: RecentBodies | undefined;
-  /** The session's durable state from snapshot and log. Throws CORRUPT. */
-  load(sessionId: string): Steps<SessionState>;
+  /** The session's durable state from snapshot and log; "outlined" if it may be without bodies. Throws CORRUPT. */
+  load(sessionId: string, nodes: "all" | "outlined"): Steps<SessionState>;
   /** Brings back the bodies that the nodes of the session's durable state have shed. Throws as `load` does. */
   bringBack(sessionId: string, nodes: NodeTable): Steps<void>;
   /** Runs a load over as many turns as it has steps, the first step now. */

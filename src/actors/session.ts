@@ -11,29 +11,31 @@
  * 5. What needs bodies that were shed is decided when they are back. Reads wait beside what is decided meanwhile;
  *    behind a write that waits everything does, so that writes are decided in call order.
  */
-import { type ActorRefFrom, fromTransition } from "xstate";
 import { isStoreError, type StoreError, toStoreError } from "../errors.ts";
 import type { BlobRef } from "../ids.ts";
 import { apply } from "../session/apply.ts";
 import { BodiesShed } from "../session/node-entry.ts";
 import { needs, planCommit, type WritePlan } from "../session/plan.ts";
 import type { PreparedCommit } from "../session/prepare.ts";
-import type { BlobKind, SessionRecord } from "../session/record.ts";
-import type { SessionState } from "../session/state.ts";
+import type { SessionRecord } from "../session/record.ts";
+import { componentKind, type SessionState } from "../session/state.ts";
 import type { RuntimeCommitResult } from "../session/types.ts";
 import { runThrough } from "../steps.ts";
 import type { Reply } from "./ask.ts";
 import type { NewBlob } from "./blob-frames.ts";
 import { holdNewest } from "./bring-back.ts";
 import { PendingWrite } from "./pending-write.ts";
+import type { SessionRef } from "./session-actor.ts";
 import { refuse, type SessionActorEvent } from "./session-events.ts";
 import type { SessionServices } from "./session-services.ts";
 
 /**
- * Bytes of a session without nodes, receipts, texts and actor: its cell, its state. Of the compiled package 2,100 were measured, and
- * so much more is what a heap takes between two collections.
+ * Bytes of a session without nodes, receipts, texts and actor: its cell, its state. Of the compiled package 1,500 were measured, and
+ * so much more is what a heap takes between two collections, with what commits are made of on their way.
  */
 const EMPTY_BYTES = 3_300;
+/** Bytes of a session's actor, as measured. */
+const ACTOR_BYTES = 3_600;
 
 /** A session in memory. Mutable; owned by its actor, its counters read by the registry. */
 export class SessionCell {
@@ -43,16 +45,18 @@ export class SessionCell {
   #visible: SessionState | undefined;
   /** Answers that wait for the log. A cell with any may not be passivated. */
   waiting = 0;
-  /** Bytes of its actor, once the registry started one. */
-  actorBytes = 0;
+  /** Absent until somebody sends an event: a session that only takes commits needs none, and an actor is most of it. */
+  actor: SessionRef | undefined;
   /** Bytes this session holds in memory, as last accounted by the registry. */
   accountedBytes = 0;
   /** Idle round of the registry in which the session was last used. */
   lastUsed = 0;
+  /** Where it is on trial (`newcomers.ts`); -1 if it is not. */
+  trialPlace = -1;
   /** Works on an event, or is being loaded: what comes meanwhile is answered behind it, by this cell and no other. */
   isBusy = false;
-  /** What is to be worked on: what came while another was, and while the session was loaded. */
-  readonly #later: SessionActorEvent[] = [];
+  /** What is to be worked on: what came while another was, and while the session was loaded. Absent if nothing is. */
+  #later: SessionActorEvent[] | undefined;
   #failedLoad: { readonly error: unknown } | undefined;
   /** While bodies are on their way back: what waits for them, in call order. */
   #forBodies: SessionActorEvent[] | undefined;
@@ -66,7 +70,7 @@ export class SessionCell {
   get visible(): SessionState {
     if (this.#visible === undefined) {
       if (this.#failedLoad !== undefined) throw this.#failedLoad.error;
-      this.#loaded(runThrough(this.#services.load(this.sessionId)));
+      this.#loaded(runThrough(this.#services.load(this.sessionId, "all")));
     }
     return this.#visible as SessionState;
   }
@@ -89,7 +93,7 @@ export class SessionCell {
 
   /** Estimate of the bytes of the state. */
   get bytes(): number {
-    const empty = EMPTY_BYTES + this.actorBytes;
+    const empty = this.actor === undefined ? EMPTY_BYTES : EMPTY_BYTES + ACTOR_BYTES;
     if (this.#planned === undefined) return empty;
     const { nodes, receipts, removals, picker } = this.#planned;
     return empty + nodes.bytes + receipts.bytes + removals.bytes + picker.firstUserMessage.length;
@@ -115,12 +119,14 @@ export class SessionCell {
     if (this.isBusy) return this.#wait(event);
     this.isBusy = true;
     if (this.#visible !== undefined) return this.#work(event);
-    this.#wait(event);
-    this.#services.runLoad(this.#services.load(this.sessionId), (ended) => {
+    this.#countWaiting(event, 1);
+    const nodes = event.type === "commit" ? "outlined" : "all";
+    this.#services.runLoad(this.#services.load(this.sessionId, nodes), (ended) => {
       // What cannot be loaded is the answer to all that waited for it; whoever comes later has it tried again.
       if ("error" in ended) this.#failedLoad = ended;
       else this.#loaded(ended.value);
-      this.#work(this.#nextWaiting());
+      this.#countWaiting(event, -1);
+      this.#work(event);
       this.#failedLoad = undefined;
     });
   }
@@ -172,13 +178,15 @@ export class SessionCell {
   }
 
   #wait(event: SessionActorEvent): void {
+    this.#later ??= [];
     this.#later.push(event);
     this.#countWaiting(event, 1);
   }
 
   #nextWaiting(): SessionActorEvent | undefined {
-    const next = this.#later.shift();
-    if (next !== undefined) this.#countWaiting(next, -1);
+    const next = this.#later?.shift();
+    if (next === undefined) this.#later = undefined;
+    else this.#countWaiting(next, -1);
     return next;
   }
 
@@ -191,7 +199,7 @@ export class SessionCell {
     this.#services.pin(needs(prepared));
     const plan = planCommit(
       state,
-      (ref) => headKind(state, ref) ?? this.#services.blobKind(ref),
+      (ref) => componentKind(state, ref) ?? this.#services.blobKind(ref),
       prepared,
       this.#services.planOptions,
     );
@@ -257,15 +265,6 @@ export class SessionCell {
   }
 }
 
-export const sessionLogic = fromTransition<SessionCell, SessionActorEvent, never, { cell: SessionCell }>(
-  (cell, event) => {
-    cell.receive(event);
-    return cell;
-  },
-  ({ input }) => input.cell,
-);
-export type SessionRef = ActorRefFrom<typeof sessionLogic>;
-
 /** False: it needs bodies that were shed, and nothing was decided. */
 function decide(cell: SessionCell, event: SessionActorEvent): boolean {
   try {
@@ -288,13 +287,4 @@ function decide(cell: SessionCell, event: SessionActorEvent): boolean {
     refuse(event, toStoreError(error));
   }
   return true;
-}
-
-/** A blob that the planned head names exists: no look-up needed. */
-function headKind(state: SessionState, ref: BlobRef): BlobKind | undefined {
-  const refs = state.head?.refs;
-  if (refs === undefined) return undefined;
-  if (ref === refs.toolState) return "toolState";
-  if (ref === refs.pluginSnapshot) return "pluginSnapshot";
-  return ref === refs.executionState ? "executionState" : undefined;
 }

@@ -5,7 +5,7 @@
 import { sha256Hex } from "../checksum.ts";
 import { decodeValue } from "../codec.ts";
 import { isStoreError, type StoreError, storeError } from "../errors.ts";
-import type { BlobRef, Lsn } from "../ids.ts";
+import type { BlobRef } from "../ids.ts";
 import {
   LOAD_STEP_BYTES,
   MAX_LOADS_BEGUN_ANEW,
@@ -15,8 +15,9 @@ import {
 import { apply } from "../session/apply.ts";
 import { applyToFigures, type HeadFigures, NO_FIGURES } from "../session/head-meta.ts";
 import { NodeChanges } from "../session/node-changes.ts";
+import { BodiesShed } from "../session/node-entry.ts";
 import type { GraphRead } from "../session/read.ts";
-import { type BlobKind, decodeRecord, type LogRecord, type SessionRecord } from "../session/record.ts";
+import type { BlobKind, LogRecord, SessionRecord } from "../session/record.ts";
 import { emptySession, type HeadState, type SessionState } from "../session/state.ts";
 import type {
   HydratedSessionCheckpoint,
@@ -28,16 +29,13 @@ import type { StoredHead } from "../snapshot/head.ts";
 import { readNewestPath } from "../snapshot/newest-nodes.ts";
 import { ofSession, type SnapshotView } from "../snapshot/view.ts";
 import { runThrough, type Steps } from "../steps.ts";
+import { LogRecords, type LogRecordsParts, type RecordPlace } from "./log-records.ts";
 import type { BlobTail, Tail } from "./tail.ts";
 
-export interface SourceParts {
+export interface SourceParts extends LogRecordsParts {
   /** The newest published snapshot; changes at every publication. */
   readonly view: () => SnapshotView;
   readonly tail: Tail;
-  /** Verified payload of a frame of the log. Throws CORRUPT. */
-  readonly readFrame: (segment: number, offset: number) => Uint8Array;
-  /** Name of a segment for messages. */
-  readonly segmentName: (segment: number) => string;
   readonly receiptsKept: number;
   /** Blobs a gc has condemned: they may still lie in packs, but are gone. */
   readonly isCondemned: (ref: BlobRef) => boolean;
@@ -50,8 +48,10 @@ export interface NewestRead {
 
 export class Source {
   readonly #parts: SourceParts;
+  readonly #records: LogRecords;
   constructor(parts: SourceParts) {
     this.#parts = parts;
+    this.#records = new LogRecords(parts);
   }
 
   get view(): SnapshotView {
@@ -100,28 +100,41 @@ export class Source {
   /**
    * As `load`, in bounded steps; nothing of the session may be written meanwhile. A snapshot that is published
    * between two steps may take the session's records out of the log, into pages of its own: then it begins anew.
+   * "outlined": of a small session bodies may be missing as if they were shed, and no page is read for it.
    */
-  loadInSteps(sessionId: string): Steps<SessionState> {
-    return this.readInStepsFor(sessionId, this.#loadAnew(sessionId));
+  loadInSteps(sessionId: string, nodes: "all" | "outlined" = "all"): Steps<SessionState> {
+    return this.readInStepsFor(sessionId, this.#loadAnew(sessionId, nodes));
   }
 
-  *#loadAnew(sessionId: string): Steps<SessionState> {
+  *#loadAnew(sessionId: string, nodes: "all" | "outlined"): Steps<SessionState> {
+    let which = nodes;
     for (let attempt = 0; ; attempt++) {
-      const load = this.#loadFrom(this.view, sessionId);
-      const state = attempt < MAX_LOADS_BEGUN_ANEW ? yield* load : runThrough(load);
-      if (state !== undefined) return state;
+      const load = this.#loadFrom(this.view, sessionId, which);
+      try {
+        const state = attempt < MAX_LOADS_BEGUN_ANEW ? yield* load : runThrough(load);
+        if (state !== undefined) return state;
+      } catch (error) {
+        // A record behind the snapshot needs bodies (it replaces the graph, or removes the first message).
+        if (!(error instanceof BodiesShed) || which === "all") throw error;
+        which = "all";
+      }
     }
   }
 
   /** Nothing if records were taken out of the log before they were read. */
-  *#loadFrom(view: SnapshotView, sessionId: string): Steps<SessionState | undefined> {
+  *#loadFrom(
+    view: SnapshotView,
+    sessionId: string,
+    nodes: "all" | "outlined",
+  ): Steps<SessionState | undefined> {
     const { receiptsKept, tail } = this.#parts;
-    const positions: { lsn: Lsn; segment: number; offset: number }[] = [];
+    const positions: RecordPlace[] = [];
     tail.forEachRecord(sessionId, (lsn, segment, offset) => positions.push({ lsn, segment, offset }));
     view.retain();
     try {
       const stored = yield* view.loadStateInSteps(sessionId, {
         receiptsKept,
+        nodes,
         olderReceipts: () => this.readFor(sessionId, () => this.view.receipts(sessionId)),
         olderRemovals: () => this.readFor(sessionId, () => this.view.removals(sessionId)),
       });
@@ -134,7 +147,7 @@ export class Source {
           bytes = 0;
         }
         if (this.view !== view) return undefined;
-        state = this.#applyAt(sessionId, place, (record, size) => {
+        state = this.#records.applyAt(sessionId, place, (record, size) => {
           bytes += size;
           return apply(state, record, place.lsn);
         });
@@ -175,7 +188,7 @@ export class Source {
     let figures: HeadFigures = stored ?? NO_FIGURES;
     this.tail.forEachRecord(sessionId, (lsn, segment, offset) => {
       if (lsn <= (stored?.lastLsn ?? 0)) return;
-      figures = this.#applyAt(sessionId, { lsn, segment, offset }, (record) => {
+      figures = this.#records.applyAt(sessionId, { lsn, segment, offset }, (record) => {
         onRecord?.(record);
         return applyToFigures(figures, record);
       });
@@ -185,41 +198,7 @@ export class Source {
 
   /** A record of the log; CORRUPT with file and offset when it cannot be decoded. */
   record(segment: number, offset: number): LogRecord {
-    return this.#decode(this.#parts.readFrame(segment, offset), segment, offset);
-  }
-
-  #decode(payload: Uint8Array, segment: number, offset: number): LogRecord {
-    try {
-      return decodeRecord(payload);
-    } catch (error) {
-      throw this.#corrupt(segment, offset, `its record cannot be read: ${(error as Error).message}`, error);
-    }
-  }
-
-  /** Whoever reads for a session adds its id. */
-  #corrupt(segment: number, offset: number, problem: string, cause?: unknown): StoreError {
-    const file = this.#parts.segmentName(segment);
-    return storeError("CORRUPT", { file, offset }, `${file} at ${offset}: ${problem}`, cause);
-  }
-
-  #applyAt<Value>(
-    sessionId: string,
-    { lsn, segment, offset }: { lsn: Lsn; segment: number; offset: number },
-    applyRecord: (record: SessionRecord, bytes: number) => Value,
-  ): Value {
-    const payload = this.#parts.readFrame(segment, offset);
-    const record = this.#decode(payload, segment, offset);
-    if (record.kind === "blob" || record.sessionId !== sessionId) {
-      const problem = `LSN ${lsn} is not a record of session "${sessionId}"`;
-      throw this.#corrupt(segment, offset, problem);
-    }
-    try {
-      return applyRecord(record, payload.length);
-    } catch (error) {
-      if (isStoreError(error)) throw error;
-      const problem = `LSN ${lsn} does not follow: ${(error as Error).message}`;
-      throw this.#corrupt(segment, offset, problem, error);
-    }
+    return this.#records.read(segment, offset);
   }
 
   /** Whether a blob can be read, and as what. A condemned one cannot, unless the log has it anew. */
@@ -249,13 +228,13 @@ export class Source {
     for (let i = 0; i + 1 < positions.length; i += 2) {
       const segment = positions[i] as number;
       const offset = positions[i + 1] as number;
-      const record = this.record(segment, offset);
+      const record = this.#records.read(segment, offset);
       if (record.kind !== "blob" || record.ref !== ref)
-        throw this.#corrupt(segment, offset, `is not a part of blob ${ref}`);
+        throw this.#records.corrupt(segment, offset, `is not a part of blob ${ref}`);
       bytes.set(record.data, record.at);
     }
     if (sha256Hex(bytes) !== ref) {
-      throw this.#corrupt(positions[0] ?? 0, positions[1] ?? 0, `blob ${ref} fails its hash`);
+      throw this.#records.corrupt(positions[0] ?? 0, positions[1] ?? 0, `blob ${ref} fails its hash`);
     }
     return bytes;
   }

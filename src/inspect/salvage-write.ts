@@ -14,10 +14,11 @@ import { type BlobRef, type Lsn, refFromBytes } from "../ids.ts";
 import { GC_SLICE_BYTES, MIN_SEGMENT_BYTES } from "../limits.ts";
 import { defaultModeTurnOptions, emptyTokenUsage } from "../session/defaults.ts";
 import type { BlobKind } from "../session/record.ts";
-import { type HeadState, isLive } from "../session/state.ts";
+import { type HeadState, isLive, NO_PICKER } from "../session/state.ts";
 import type { SessionCheckpoint } from "../session/types.ts";
 import {
   encodeHead,
+  type NodeItem,
   nodeItem,
   nodeItemSize,
   oldestCopyOf,
@@ -27,6 +28,7 @@ import {
 } from "../snapshot/head.ts";
 import { HeadsFileWriter } from "../snapshot/heads-file-writer.ts";
 import { type FileEntry, headsPath, type Manifest } from "../snapshot/manifest.ts";
+import { EMPTY_OUTLINE, extendOutline } from "../snapshot/outline.ts";
 import { PackBuilder } from "../snapshot/pack-builder.ts";
 import { appendItems, type PageStore } from "../snapshot/pages.ts";
 import { publish } from "../snapshot/publish.ts";
@@ -230,7 +232,7 @@ function headOf(
   store: PageStore,
   head: HeadState | undefined,
 ): StoredHead {
-  const items: unknown[] = [];
+  const items: NodeItem[] = [];
   let hiddenCount = 0;
   for (let slot = 0; slot < state.length; slot++) {
     const entry = state.nodes.entries[slot];
@@ -255,6 +257,7 @@ function headOf(
     removals: [],
     // What was lost left no trace: a copy of what is saved here must be read anew.
     oldestCopy: oldestCopyOf(head),
+    outline: extendOutline(EMPTY_OUTLINE, items),
   };
 }
 
@@ -265,7 +268,7 @@ function deletionMarker(session: Extract<SavedSession, { kind: "deleted" }>): St
     deleted: true,
     head: undefined,
     meta: undefined,
-    picker: { firstUserMessage: "", userMessageCount: 0 },
+    picker: NO_PICKER,
     ledger: [],
     lastCommitLsn,
     lastLsn,
@@ -274,5 +277,6 @@ function deletionMarker(session: Extract<SavedSession, { kind: "deleted" }>): St
     receipts: [],
     removals: [],
     oldestCopy: 0,
+    outline: undefined,
   };
 }

@@ -21,7 +21,15 @@ import type {
   TombstoneRecord,
 } from "./record.ts";
 import { RemovalLog } from "./removals.ts";
-import { type CheckpointRefs, isLive, liveEntries, ReceiptTable, type SessionState } from "./state.ts";
+import {
+  BLANK_HEAD,
+  type CheckpointRefs,
+  isLive,
+  liveEntries,
+  NO_PICKER,
+  ReceiptTable,
+  type SessionState,
+} from "./state.ts";
 import type { PersistedSessionConfig } from "./types.ts";
 
 export function apply(state: SessionState, record: SessionRecord, lsn: Lsn): SessionState {
@@ -58,9 +66,9 @@ function applyCommit(state: SessionState, record: CommitRecord, lsn: Lsn): Sessi
     state.receipts.add({ operationId, digest, headRevision: revision, checkpointRef, manifest: kept });
   }
   return {
-    sessionId: state.sessionId,
-    deleted: false,
+    ...state,
     head: {
+      ...(state.head ?? BLANK_HEAD),
       revision,
       config: configAfter(state.head?.config, record.config),
       leafNodeId: record.leafNodeId,
@@ -69,14 +77,11 @@ function applyCommit(state: SessionState, record: CommitRecord, lsn: Lsn): Sessi
       refs: refsAfter(state.head?.refs, record),
       nodeCount: nodes.length - nodes.hiddenCount,
     },
-    meta: state.meta,
     picker: pickerAfter(state.picker, record.picker),
     ledger: sum.ledger,
     nodes: nodes.nodes,
     length: nodes.length,
     hiddenCount: nodes.hiddenCount,
-    receipts: state.receipts,
-    removals: state.removals,
     removalCount: nodes.removalCount,
     ordinal: state.ordinal + 1,
     lastCommitLsn: lsn,
@@ -220,7 +225,7 @@ function deleted(state: SessionState, lsn: Lsn): SessionState {
     deleted: true,
     head: undefined,
     meta: undefined,
-    picker: { firstUserMessage: "", userMessageCount: 0 },
+    picker: NO_PICKER,
     ledger: [],
     nodes: new NodeTable(),
     length: 0,

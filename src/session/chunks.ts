@@ -24,6 +24,10 @@ export class Chunk {
 /** All begin with it, for it takes no byte: two of its own were a third of an empty table. */
 const EMPTY = new Chunk(new Uint8Array(0));
 
+/** Of values that were never in memory. */
+export const SHED = new Chunk(EMPTY.bytes as Uint8Array);
+SHED.bytes = undefined;
+
 export class Chunks {
   readonly #minBytes: number;
   readonly #maxBytes: number;

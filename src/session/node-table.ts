@@ -14,7 +14,7 @@
 
 import { KIB, LOAD_STEP_BYTES, NODES_BACK_PER_STEP } from "../limits.ts";
 import { runThrough, type Steps } from "../steps.ts";
-import { type Chunk, Chunks } from "./chunks.ts";
+import { type Chunk, Chunks, SHED } from "./chunks.ts";
 import {
   BodiesShed,
   LIVE,
@@ -39,7 +39,8 @@ export class NodeTable {
   #missingParents: Set<string> | undefined;
   /** Bytes of what is kept of each entry beside its body. */
   #entryBytes = 0;
-  readonly #bodies = new Chunks({ least: 1 * KIB, most: 64 * KIB });
+  /** Absent while it has no body of its own: those of most sessions in memory are recent, or shed. */
+  #chunks: Chunks | undefined;
   readonly #borrows: boolean;
   /** Entries in front of this one may be without their bodies. */
   #shedEnd = 0;
@@ -53,6 +54,11 @@ export class NodeTable {
     this.#borrows = bytes === "borrowed";
   }
 
+  get #bodies(): Chunks {
+    this.#chunks ??= new Chunks({ least: 1 * KIB, most: 64 * KIB });
+    return this.#chunks;
+  }
+
   /** Parents that entries name (live or not) but that are not in the table; only permissive graphs have any. */
   get missingParents(): ReadonlySet<string> {
     return this.#missingParents ?? NONE_MISSING;
@@ -60,12 +66,12 @@ export class NodeTable {
 
   /** Bytes of memory of all bodies and ids, for memory accounting. */
   get bytes(): number {
-    return this.#entryBytes + this.slots.bytes + this.#bodies.bytes;
+    return this.#entryBytes + this.slots.bytes + (this.#chunks?.bytes ?? 0);
   }
 
   /** Bytes of bodies that `shed` could free if all of them were durable. */
   get sheddableBytes(): number {
-    return this.#holds > 0 ? 0 : this.#bodies.fullBytes;
+    return this.#holds > 0 ? 0 : (this.#chunks?.fullBytes ?? 0);
   }
 
   /**
@@ -105,6 +111,13 @@ export class NodeTable {
     const { revision, hiddenAt, bodyAt, bodyBytes } = node;
     this.#stored.push(new StoredEntry(node, parent, revision, hiddenAt, chunk, bodyAt, bodyBytes));
     chunk.end = this.#stored.length;
+  }
+
+  /** As `add`, of a durable node whose body is not in memory. */
+  addShed(node: Omit<PlacedNode, "bodyAt">): void {
+    const parent = this.#enter(node);
+    this.#stored.push(new StoredEntry(node, parent, node.revision, node.hiddenAt, SHED, 0, node.bodyBytes));
+    this.#shedEnd = this.#stored.length;
   }
 
   /** Enters the id that comes next, and answers its parent's: the text that the parent's entry has, if there is one. */
@@ -169,7 +182,7 @@ export class NodeTable {
    */
   shed(length: number): void {
     if (this.#holds > 0) return;
-    if (this.#bodies.shed(length)) this.#shedEnd = Math.max(this.#shedEnd, length);
+    if (this.#chunks?.shed(length) === true) this.#shedEnd = Math.max(this.#shedEnd, length);
   }
 
   /**

@@ -89,7 +89,7 @@ export function pickerChange(before: PickerState, after: PickerState): PickerCha
 export function pickerAfter(before: PickerState, change: PickerChange | undefined): PickerState {
   if (change === undefined) return before;
   const { firstUserMessage = before.firstUserMessage, userMessageCount } = change;
-  return { firstUserMessage, userMessageCount };
+  return { ...before, firstUserMessage, userMessageCount };
 }
 
 function isUserMessage(node: { readonly flags: number }): boolean {

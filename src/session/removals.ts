@@ -24,11 +24,14 @@ export interface StoredRemovals {
 /** Bytes of memory that a removal costs beside its id, estimated. */
 const REMOVAL_BYTES = 64;
 
+const NONE: readonly Removal[] = [];
+
 export class RemovalLog {
   /** Those before this log, and the revision at which it began; absent if there are none. */
   readonly #stored: { readonly revision: number; readonly read: () => StoredRemovals } | undefined;
   #oldest: number;
-  #made: Removal[] = [];
+  /** Absent while there is none: most sessions in memory have none. */
+  #made: Removal[] | undefined;
   #forgotten = 0;
   /** Bytes of memory, estimated. */
   bytes = 0;
@@ -40,7 +43,7 @@ export class RemovalLog {
 
   /** Removals made since this log began, forgotten ones included. */
   get count(): number {
-    return this.#forgotten + this.#made.length;
+    return this.#forgotten + this.made.length;
   }
 
   /** The oldest revision about which the removals of this log tell all. */
@@ -50,10 +53,11 @@ export class RemovalLog {
 
   /** Those made since this log began that are not forgotten. */
   get made(): readonly Removal[] {
-    return this.#made;
+    return this.#made ?? NONE;
   }
 
   add(removal: Removal): void {
+    this.#made ??= [];
     this.#made.push(removal);
     this.bytes += removal.id.length * 2 + REMOVAL_BYTES;
     // Half of them at a time, so that each is moved once.
@@ -61,8 +65,8 @@ export class RemovalLog {
   }
 
   #forget(count: number): void {
-    const forgotten = this.#made.slice(0, count);
-    this.#made = this.#made.slice(count);
+    const forgotten = this.made.slice(0, count);
+    this.#made = this.made.slice(count);
     this.#forgotten += count;
     for (const { id, to } of forgotten) {
       this.bytes -= id.length * 2 + REMOVAL_BYTES;
@@ -75,7 +79,7 @@ export class RemovalLog {
    * or from which revision on that can be told.
    */
   since(revision: number, count: number): { readonly ids: string[] } | { readonly oldest: number } {
-    const made = this.#made.slice(0, Math.max(0, count - this.#forgotten));
+    const made = this.made.slice(0, Math.max(0, count - this.#forgotten));
     const { oldest, removals } = this.#before(revision);
     if (revision < oldest) return { oldest };
     // A snapshot taken since may have stored what this log made.

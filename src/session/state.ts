@@ -5,11 +5,15 @@
  *
  * 1. Of all states that share a table only the newest may have a successor (`apply` asserts it).
  * 2. A table's entries are never reordered or removed; operations that must do so make a new table.
+ * 3. States, heads and pickers that stay in memory are made as copies (`{ ...before, … }`), never as literals: of a literal
+ *    that mostly survives V8 makes the next in its old generation, for as long as the process lives. Sessions that
+ *    then come and go would each wait there for a full collection, and keep all they name from the quick ones.
  */
 import type { BlobRef, Lsn } from "../ids.ts";
 import type { KeptBytes } from "./kept-bytes.ts";
 import type { TableEntry } from "./node-entry.ts";
 import { NodeTable } from "./node-table.ts";
+import type { BlobKind } from "./record.ts";
 import { RemovalLog } from "./removals.ts";
 import type { PersistedSessionConfig, SessionMeta, TokenLedgerEntry } from "./types.ts";
 
@@ -25,6 +29,16 @@ export interface HeadState {
   /** Nodes that are live. */
   readonly nodeCount: number;
 }
+/** What a head is a copy of that follows none. */
+export const BLANK_HEAD: HeadState = {
+  revision: 0,
+  config: { providerId: "", configuredModel: "", contextWindow: 0, executionMode: "" },
+  leafNodeId: undefined,
+  checkpointRef: "" as BlobRef,
+  manifest: undefined,
+  refs: { toolState: undefined, pluginSnapshot: undefined, executionState: undefined },
+  nodeCount: 0,
+};
 export interface CheckpointRefs {
   readonly toolState: BlobRef | undefined;
   readonly pluginSnapshot: BlobRef | undefined;
@@ -35,6 +49,8 @@ export interface PickerState {
   readonly firstUserMessage: string;
   readonly userMessageCount: number;
 }
+
+export const NO_PICKER: PickerState = { firstUserMessage: "", userMessageCount: 0 };
 
 /** What a record says of it: most commits leave the text as it is, and it may be as long as they are. */
 export interface PickerChange {
@@ -160,7 +176,7 @@ export function emptySession(sessionId: string, receiptsKept: number): SessionSt
     deleted: false,
     head: undefined,
     meta: undefined,
-    picker: { firstUserMessage: "", userMessageCount: 0 },
+    picker: NO_PICKER,
     ledger: [],
     nodes: new NodeTable(),
     length: 0,
@@ -173,6 +189,9 @@ export function emptySession(sessionId: string, receiptsKept: number): SessionSt
     lastLsn: 0,
   };
 }
+
+/** What a state is a copy of that follows none. */
+export const BLANK_STATE: SessionState = emptySession("", 0);
 
 /** Whether anything was ever stored under this id. */
 export function isUsed(state: SessionState): boolean {
@@ -196,4 +215,13 @@ export function* liveEntries(state: SessionState, start = 0): Generator<TableEnt
     const entry = state.nodes.entries[slot];
     if (entry !== undefined && entry.hiddenAt > state.ordinal) yield entry;
   }
+}
+
+/** What a blob is that the head names: it exists, and no look-up is needed. */
+export function componentKind(state: SessionState, ref: BlobRef): BlobKind | undefined {
+  const refs = state.head?.refs;
+  if (refs === undefined) return undefined;
+  if (ref === refs.toolState) return "toolState";
+  if (ref === refs.pluginSnapshot) return "pluginSnapshot";
+  return ref === refs.executionState ? "executionState" : undefined;
 }

@@ -80,7 +80,7 @@ function leadsTo(before: SnapshotView, records: readonly Placed[], after: Snapsh
   return found !== undefined && fingerprint(state) === fingerprint(found);
 }
 
-const UNPAGED = { nodes: [], receipts: [], removals: [], oldestCopy: 0 };
+const UNPAGED = { nodes: [], receipts: [], removals: [], oldestCopy: 0, outline: undefined };
 
 /** Everything a session is, receipts and removals apart, as one hash. */
 function fingerprint(state: SessionState): string {

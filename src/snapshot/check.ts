@@ -1,17 +1,19 @@
 /**
  * Reads a whole snapshot and says what is wrong: every block of every file, every value against its digest,
- * every page and blob that a head names, the manifest itself, and the log from where the snapshot ends, with
+ * every page and blob that a head names, its outline, the manifest itself, and the log from where the snapshot ends, with
  * what its records make of the heads. Writes nothing and repairs nothing.
  */
 import type { VerifyProblem } from "../contract.ts";
 import { isStoreError } from "../errors.ts";
+import type { NodeEntry, TableEntry } from "../session/node-entry.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import { verifyLog } from "../wal/log.ts";
 import { checkTail } from "./check-tail.ts";
 import { damageOf } from "./file-slots.ts";
-import { pagedIn, type StoredHead } from "./head.ts";
+import { entryFromItem, pagedIn, type StoredHead } from "./head.ts";
 import { HeadsFileReader } from "./heads-file.ts";
 import { headsPath, manifestPath, packPath, readManifest } from "./manifest.ts";
+import { outlinedNodes } from "./outline.ts";
 import { PackReader } from "./pack.ts";
 import { countItems, pagesOf, readItems } from "./pages.ts";
 import type { CheckInput } from "./tasks.ts";
@@ -92,8 +94,12 @@ function checkHead(view: SnapshotView, stored: StoredHead): void {
   const { sessionId, head, nodes } = stored;
   const store = { read: (ref: Parameters<SnapshotView["readNamed"]>[0]) => view.readNamed(ref, sessionId) };
   for (const _page of pagesOf(pagedIn(stored), store));
+  const outlined = outlinedNodes(stored);
   let items = 0;
-  for (const _item of readItems(nodes, store)) items++;
+  for (const item of readItems(nodes, store)) {
+    if (outlined !== undefined) checkOutlined(outlined.entries[items], entryFromItem(item));
+    items++;
+  }
   const expected = (head?.nodeCount ?? 0) + stored.hiddenCount;
   if (items !== countItems(nodes) || items !== expected) {
     throw new Error(`session "${sessionId}" has ${items} nodes in its pages, its head says ${expected}`);
@@ -103,6 +109,19 @@ function checkHead(view: SnapshotView, stored: StoredHead): void {
   for (const ref of [head.checkpointRef, toolState, pluginSnapshot, executionState]) {
     if (ref !== undefined) view.readNamed(ref, sessionId);
   }
+}
+
+/** What the head says of a node is what its page says. */
+function checkOutlined(outlined: TableEntry | undefined, { body, ...stored }: NodeEntry): void {
+  const { id, parent, flags, revision, hiddenAt } = stored;
+  const isSame =
+    outlined?.id === id &&
+    outlined.parent === parent &&
+    outlined.flags === flags &&
+    outlined.revision === revision &&
+    outlined.hiddenAt === hiddenAt &&
+    outlined.bodyBytes === body.length;
+  if (!isSame) throw new Error(`node "${id}" is another in the outline of its head`);
 }
 
 /** Collects what checks throw, as problems. */

@@ -13,9 +13,10 @@ import type { NodeEntry } from "../session/node-entry.ts";
 import { NodeTable } from "../session/node-table.ts";
 import type { SessionRecord } from "../session/record.ts";
 import type { RemovalLog } from "../session/removals.ts";
-import { emptySession, isLive, type Receipt, type SessionState } from "../session/state.ts";
+import { emptySession, isLive, NO_PICKER, type Receipt, type SessionState } from "../session/state.ts";
 import { corruptFile } from "./block-file.ts";
 import {
+  type NodeItem,
   nodeItem,
   nodeItemSize,
   pagedIn,
@@ -27,6 +28,7 @@ import {
   type StoredHead,
 } from "./head.ts";
 import { NO_OLDER, stateFromHead } from "./head-state.ts";
+import { EMPTY_OUTLINE, extendOutline } from "./outline.ts";
 import {
   appendItems,
   countItems,
@@ -74,15 +76,11 @@ export function foldSession(
   for (const placed of records) if (placed.lsn > start.lastLsn) state = applyPlaced(state, placed);
   if (state.deleted) return deletedHead(state, before, store);
   const oldNodes = before?.nodes ?? [];
+  const items = itemsOf(state);
   const nodes = onlyAppends
-    ? appendItems(oldNodes, itemsOf(state, 0), nodeItemSize, store)
-    : replaceItems(
-        oldNodes,
-        itemsOf(state, 0),
-        unchangedPrefix(state, stored, wasHidden),
-        nodeItemSize,
-        store,
-      );
+    ? appendItems(oldNodes, items, nodeItemSize, store)
+    : replaceItems(oldNodes, items, unchangedPrefix(state, stored, wasHidden), nodeItemSize, store);
+  const outline = onlyAppends && oldNodes.length > 0 ? before?.outline : EMPTY_OUTLINE;
   return {
     sessionId,
     deleted: false,
@@ -94,6 +92,7 @@ export function foldSession(
     lastLsn: state.lastLsn,
     hiddenCount: onlyAppends ? (before?.hiddenCount ?? 0) : state.hiddenCount,
     nodes,
+    outline: extendOutline(outline, items),
     receipts: foldReceipts(before?.receipts ?? [], records, start.lastLsn, options),
     ...foldRemovals(before?.removals ?? [], state.removals, store),
   };
@@ -131,7 +130,7 @@ function deletedHead(state: SessionState, before: StoredHead | undefined, store:
     deleted: true,
     head: undefined,
     meta: undefined,
-    picker: { firstUserMessage: "", userMessageCount: 0 },
+    picker: NO_PICKER,
     ledger: [],
     lastCommitLsn: state.lastCommitLsn,
     lastLsn: state.lastLsn,
@@ -140,12 +139,13 @@ function deletedHead(state: SessionState, before: StoredHead | undefined, store:
     receipts: [],
     removals: [],
     oldestCopy: 0,
+    outline: undefined,
   };
 }
 
-function itemsOf(state: SessionState, from: number): unknown[] {
-  const items: unknown[] = [];
-  for (let slot = from; slot < state.length; slot++) {
+function itemsOf(state: SessionState): NodeItem[] {
+  const items: NodeItem[] = [];
+  for (let slot = 0; slot < state.length; slot++) {
     const entry = state.nodes.entries[slot];
     if (entry !== undefined) items.push(nodeItem(entry, !isLive(state, slot)));
   }
@@ -190,6 +190,7 @@ function foldReceipts(
     };
     made.push(receiptItem(receipt));
   }
+  if (made.length === 0 && forest.length === 0) return [];
   const pages = appendItems(forest, made, receiptItemSize, store);
   for (let front = pages[0]; front !== undefined; front = pages[0]) {
     if (countItems(pages) - front.items < receiptsKept) break;
@@ -205,6 +206,7 @@ function foldRemovals(
   { made, oldest }: RemovalLog,
   store: PageStore,
 ): Pick<StoredHead, "removals" | "oldestCopy"> {
+  if (made.length === 0 && forest.length === 0) return { removals: [], oldestCopy: oldest };
   const removals = appendItems(forest, made.map(removalItem), removalItemSize, store);
   let oldestCopy = oldest;
   for (let front = removals[0]; front !== undefined; front = removals[0]) {

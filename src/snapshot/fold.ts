@@ -160,7 +160,10 @@ function recordsAt(
 ): PlacedRecord[] {
   const records: PlacedRecord[] = [];
   for (let i = 0; i + 3 < places.length; i += 4) {
-    const [lsn, segment, offset, bytes] = places.slice(i, i + 4) as [number, number, number, number];
+    const lsn = places[i] as number;
+    const segment = places[i + 1] as number;
+    const offset = places[i + 2] as number;
+    const bytes = places[i + 3] as number;
     const file = segmentFile(root, segment);
     const payload = log.read(segment, offset, bytes);
     const record = decodedAt(file, offset, () => decodeRecord(payload, "views"));

@@ -5,16 +5,17 @@
 import { LOAD_STEP_BYTES } from "../limits.ts";
 import { NodeTable } from "../session/node-table.ts";
 import { RemovalLog, type StoredRemovals } from "../session/removals.ts";
-import { type Receipt, ReceiptTable, type SessionState } from "../session/state.ts";
+import { BLANK_STATE, type Receipt, ReceiptTable, type SessionState } from "../session/state.ts";
 import { runThrough, type Steps } from "../steps.ts";
 import { receiptFromItem, removalFromItem, type StoredHead } from "./head.ts";
 import { addLeaf } from "./node-page.ts";
+import { outlinedNodes } from "./outline.ts";
 import { type Forest, leavesOf, type PageStore, readItems } from "./pages.ts";
 
 export interface HeadLoadOptions {
   readonly receiptsKept: number;
-  /** "none" for a fold that only appends. */
-  readonly nodes: "all" | "none";
+  /** "outlined" for commits: without bodies if the head has an outline. "none" for a fold that only appends. */
+  readonly nodes: "all" | "outlined" | "none";
   /** Answers the stored receipts when one is first looked up; the snapshot may be another by then. */
   readonly olderReceipts: () => readonly Receipt[];
   /** The same for removals. */
@@ -43,9 +44,10 @@ export function* stateFromHeadInSteps(
   store: Pick<PageStore, "read">,
   options: HeadLoadOptions,
 ): Steps<SessionState> {
-  const nodes = options.nodes === "all" ? yield* readNodes(stored.nodes, store) : new NodeTable("borrowed");
+  const nodes = yield* nodesOf(stored, store, options.nodes);
   const { sessionId, deleted, head, meta, picker, ledger, lastCommitLsn, lastLsn, receipts } = stored;
   return {
+    ...BLANK_STATE,
     sessionId,
     deleted,
     head,
@@ -54,7 +56,7 @@ export function* stateFromHeadInSteps(
     ledger,
     nodes,
     length: nodes.entries.length,
-    hiddenCount: options.nodes === "all" ? stored.hiddenCount : 0,
+    hiddenCount: options.nodes === "none" ? 0 : stored.hiddenCount,
     receipts: new ReceiptTable(
       options.receiptsKept,
       receipts.length === 0 ? undefined : options.olderReceipts,
@@ -65,6 +67,16 @@ export function* stateFromHeadInSteps(
     lastCommitLsn,
     lastLsn,
   };
+}
+
+function* nodesOf(
+  stored: StoredHead,
+  store: Pick<PageStore, "read">,
+  which: HeadLoadOptions["nodes"],
+): Steps<NodeTable> {
+  if (which === "none") return new NodeTable("borrowed");
+  const outlined = which === "outlined" ? outlinedNodes(stored) : undefined;
+  return outlined ?? (yield* readNodes(stored.nodes, store));
 }
 
 function* readNodes(forest: Forest, store: Pick<PageStore, "read">): Steps<NodeTable> {

@@ -15,14 +15,13 @@ import {
   configFromWire,
   metaFromWire,
   nodeFromWire,
-  nodeToWire,
   pickerFromWire,
   usageFromWire,
 } from "../session/record.ts";
 import { expectItems, readOptionalRef, readOptionalText, readRef } from "../session/record-reader.ts";
 import { writeConfig, writeOptional, writeRef, writeText, writeUsage } from "../session/record-writer.ts";
 import type { Removal } from "../session/removals.ts";
-import type { HeadState, PickerState, Receipt } from "../session/state.ts";
+import { BLANK_HEAD, type HeadState, NO_PICKER, type PickerState, type Receipt } from "../session/state.ts";
 import type { SessionMeta, TokenLedgerEntry } from "../session/types.ts";
 import { type Forest, readForest, writeForest } from "./pages.ts";
 
@@ -43,13 +42,20 @@ export interface StoredHead {
   readonly removals: Forest;
   /** The oldest revision since which the removals are all there. */
   readonly oldestCopy: number;
+  /** All of the nodes but their bodies (`outline.ts`), as long as they are few. */
+  readonly outline: Uint8Array | undefined;
 }
 
-const LAYOUT = 2;
+const LAYOUT = 3;
+const LAYOUT_WITHOUT_OUTLINE = 2;
 /** Written before removals were: nobody knows what a copy of its revision still shows. */
 const LAYOUT_WITHOUT_REMOVALS = 1;
-const ITEMS = 13;
-const ITEMS_WITHOUT_REMOVALS = 11;
+/** By layout. */
+const ITEMS: Readonly<Record<number, number>> = {
+  [LAYOUT]: 14,
+  [LAYOUT_WITHOUT_OUTLINE]: 13,
+  [LAYOUT_WITHOUT_REMOVALS]: 11,
+};
 const HEAD_STATE_ITEMS = 8;
 
 const writer = new MsgpackWriter("reused");
@@ -58,7 +64,7 @@ const writer = new MsgpackWriter("reused");
 export function encodeHead(head: StoredHead): Uint8Array {
   const to = writer;
   to.begin();
-  to.array(ITEMS);
+  to.array(ITEMS[LAYOUT] as number);
   to.integer(LAYOUT);
   to.boolean(head.deleted);
   if (head.head === undefined) to.nil();
@@ -77,6 +83,8 @@ export function encodeHead(head: StoredHead): Uint8Array {
   writeForest(to, head.receipts);
   writeForest(to, head.removals);
   to.integer(head.oldestCopy);
+  if (head.outline === undefined) to.nil();
+  else to.binary(head.outline);
   return Buffer.from(to.end());
 }
 
@@ -84,11 +92,10 @@ export function encodeHead(head: StoredHead): Uint8Array {
 export function decodeHead(sessionId: string, bytes: Uint8Array): StoredHead {
   const from = new MsgpackReader(bytes);
   const items = from.array();
-  const layout = from.value();
-  if (layout !== LAYOUT && layout !== LAYOUT_WITHOUT_REMOVALS)
-    throw new Error(`unknown head layout ${String(layout)}`);
-  if (items !== (layout === LAYOUT ? ITEMS : ITEMS_WITHOUT_REMOVALS))
-    throw new Error(`a head of layout ${layout} has ${items} items`);
+  const layout = asNumber(from.value(), "layout of a head");
+  const expected = ITEMS[layout];
+  if (expected === undefined) throw new Error(`unknown head layout ${layout}`);
+  if (items !== expected) throw new Error(`a head of layout ${layout} has ${items} items`);
   const deleted = from.value() === true;
   const head = from.nil() ? undefined : readHeadState(from);
   // Properties are made in the order of the bytes.
@@ -97,19 +104,25 @@ export function decodeHead(sessionId: string, bytes: Uint8Array): StoredHead {
     deleted,
     head,
     meta: from.nil() ? undefined : metaFromWire(sessionId, from.value()),
-    picker: pickerFromWire(from.value()) ?? { firstUserMessage: "", userMessageCount: 0 },
+    picker: pickerFromWire(from.value()) ?? NO_PICKER,
     ledger: asArray(from.value(), "ledger").map(usageFromWire),
     lastCommitLsn: asNumber(from.value(), "last commit LSN"),
     lastLsn: asNumber(from.value(), "last LSN"),
     hiddenCount: asNumber(from.value(), "hidden count"),
     nodes: readForest(from),
     receipts: readForest(from),
-    ...(layout === LAYOUT
-      ? { removals: readForest(from), oldestCopy: asNumber(from.value(), "oldest copy") }
-      : { removals: [], oldestCopy: oldestCopyOf(head) }),
+    ...(layout === LAYOUT_WITHOUT_REMOVALS
+      ? { removals: [], oldestCopy: oldestCopyOf(head) }
+      : { removals: readForest(from), oldestCopy: asNumber(from.value(), "oldest copy") }),
+    outline: layout === LAYOUT ? readOutline(from) : undefined,
   };
   from.finish();
   return stored;
+}
+
+/** The head's own: what it is decoded from may be read over. */
+function readOutline(from: MsgpackReader): Uint8Array | undefined {
+  return from.nil() ? undefined : Buffer.from(from.view("outline"));
 }
 
 /** Of a session whose removals so far are lost: a copy of the newest revision may show what was hidden in it. */
@@ -136,6 +149,7 @@ function writeHeadState(to: MsgpackWriter, head: HeadState): void {
 function readHeadState(from: MsgpackReader): HeadState {
   expectItems(from, HEAD_STATE_ITEMS, "head state");
   return {
+    ...BLANK_HEAD,
     revision: asNumber(from.value(), "revision"),
     config: configFromWire(from.value()),
     leafNodeId: readOptionalText(from, "leaf"),
@@ -162,12 +176,11 @@ function writeMeta(to: MsgpackWriter, meta: SessionMeta): void {
 /** Bit of a stored node's flags: it is tombstoned. The flags of `record.ts` lie below. */
 const HIDDEN = 128;
 
-export function nodeItem(entry: NodeEntry, isHidden: boolean): unknown[] {
-  const { id, parent, body, revision } = entry;
-  return [
-    ...nodeToWire({ id, parent, flags: isHidden ? entry.flags | HIDDEN : entry.flags, body }),
-    revision,
-  ];
+/** `[id, parent, flags, body, revision]`; a parent that is none is `null`. */
+export type NodeItem = readonly [string, string | null, number, Uint8Array, number];
+
+export function nodeItem({ id, parent, flags, body, revision }: NodeEntry, isHidden: boolean): NodeItem {
+  return [id, parent ?? null, isHidden ? flags | HIDDEN : flags, body, revision];
 }
 export function nodeItemSize(item: unknown): number {
   const [id, parent, , body] = item as [string, string | null, number, Uint8Array];

@@ -59,14 +59,15 @@ export class HeadsFileReader {
     return this.#file.path;
   }
 
-  get(sessionId: string): StoredHead | undefined {
-    const bytes = this.getBytes(sessionId);
+  /** `key` are the bytes of the id, for one who asks several files. */
+  get(sessionId: string, key: Uint8Array = Buffer.from(sessionId)): StoredHead | undefined {
+    const bytes = this.getBytes(sessionId, key);
     return bytes === undefined ? undefined : this.decode(sessionId, bytes);
   }
 
   /** As `get`, for one who asks in the order of ids: a block is read and understood once for all that lie in it. */
-  getInOrder(sessionId: string): StoredHead | undefined {
-    const place = this.#placeOf(Buffer.from(sessionId));
+  getInOrder(sessionId: string, key: Uint8Array = Buffer.from(sessionId)): StoredHead | undefined {
+    const place = this.#placeOf(key);
     if (place === undefined) return undefined;
     if (this.#inOrder?.offset !== place.offset) {
       const payload = this.#file.blockInOrder(place, sessionId);
@@ -78,8 +79,7 @@ export class HeadsFileReader {
   }
 
   /** Valid until any file of heads or values is read again. */
-  getBytes(sessionId: string): Uint8Array | undefined {
-    const key = Buffer.from(sessionId);
+  getBytes(sessionId: string, key: Uint8Array = Buffer.from(sessionId)): Uint8Array | undefined {
     const place = this.#placeOf(key);
     if (place === undefined) return undefined;
     const payload = this.#file.glance(place, sessionId);

@@ -120,12 +120,14 @@ export class SnapshotView {
   }
 
   head(sessionId: string): StoredHead | undefined {
-    return this.#newestHead(sessionId, (reader) => reader.get(sessionId));
+    const key = Buffer.from(sessionId);
+    return this.#newestHead(sessionId, (reader) => reader.get(sessionId, key));
   }
 
   /** As `head`, for a fold, which asks in the order of ids. */
   headInOrder(sessionId: string): StoredHead | undefined {
-    return this.#newestHead(sessionId, (reader) => reader.getInOrder(sessionId));
+    const key = Buffer.from(sessionId);
+    return this.#newestHead(sessionId, (reader) => reader.getInOrder(sessionId, key));
   }
 
   #newestHead(
@@ -145,19 +147,16 @@ export class SnapshotView {
    * asked for: from the newest view then, because a gc may have removed the pages this one names.
    */
   loadState(sessionId: string, options: Omit<HeadLoadOptions, "nodes">): SessionState | undefined {
-    return runThrough(this.loadStateInSteps(sessionId, options));
+    return runThrough(this.loadStateInSteps(sessionId, { ...options, nodes: "all" }));
   }
 
-  /** As `loadState`, some pages a step. The view must stay unreleased meanwhile. */
-  *loadStateInSteps(
-    sessionId: string,
-    options: Omit<HeadLoadOptions, "nodes">,
-  ): Steps<SessionState | undefined> {
+  /** As `loadState`, some pages a step, or without bodies. The view must stay unreleased meanwhile. */
+  *loadStateInSteps(sessionId: string, options: HeadLoadOptions): Steps<SessionState | undefined> {
     const stored = this.head(sessionId);
     if (stored === undefined) return undefined;
     const store = this.#pagesOf(sessionId);
     try {
-      return yield* stateFromHeadInSteps(stored, store, { ...options, nodes: "all" });
+      return yield* stateFromHeadInSteps(stored, store, options);
     } catch (error) {
       throw this.#unreadablePage(sessionId, error);
     }

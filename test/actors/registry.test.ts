@@ -7,6 +7,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { Departed } from "../../src/actors/departed.ts";
 import type { Write } from "../../src/actors/log-writer.ts";
+import { Newcomers } from "../../src/actors/newcomers.ts";
 import { SessionRegistry } from "../../src/actors/registry.ts";
 import type { Clock } from "../../src/clock.ts";
 import { SESSION_IDLE_MS, SESSIONS_LEAVING_PER_TURN } from "../../src/limits.ts";
@@ -55,7 +56,7 @@ class TestClock implements Clock {
 }
 
 /** A registry over a log that the test makes durable by hand. */
-function startRegistry(maxResidentBytes: number, departed?: Departed) {
+function startRegistry(maxResidentBytes: number, parts: { departed?: Departed; newcomers?: Newcomers } = {}) {
   const clock = new TestClock();
   const waiting: Write[] = [];
   let lastLsn = 0;
@@ -71,7 +72,7 @@ function startRegistry(maxResidentBytes: number, departed?: Departed) {
       },
     },
     clock,
-    ...(departed === undefined ? {} : { departed }),
+    ...parts,
     onPassivated: () => undefined,
     onShed: () => undefined,
     services: {
@@ -128,8 +129,10 @@ test("the bytes counted are the bytes of the sessions in memory, after any cours
     fc.asyncProperty(
       fc.array(step, { maxLength: 60 }),
       fc.constantFrom(5_000, 20_000, 1e9),
-      async (steps, budget) => {
-        const { registry, clock, commit: send, read, durable, recount } = startRegistry(budget);
+      fc.constantFrom(1, 3, 100),
+      async (steps, budget, places) => {
+        const parts = { newcomers: new Newcomers(places) };
+        const { registry, clock, commit: send, read, durable, recount } = startRegistry(budget, parts);
         for (const { kind, session, size } of steps) {
           if (kind === "commit") send(session, "x".repeat(size));
           else if (kind === "read") read(session);
@@ -178,6 +181,81 @@ test("large sessions shed the bodies of durable nodes, oldest first, before any 
   const of = (id: string) => registry.peek(id)?.bytes ?? 0;
   assert.ok(of("a") < text.length && of("d") > 7 * text.length, "the oldest shed, the newest did not");
   await registry.stop();
+});
+
+/** About so many sessions without nodes fit. */
+const ROOM = 100;
+const BUDGET_OF_ROOM = ROOM * 4_000;
+
+/** Reads sessions `<name>0`, `<name>1` and so on, each once. */
+function once({ read }: ReturnType<typeof startRegistry>, name: string, count: number): void {
+  for (let n = 0; n < count; n++) read(`${name}${n}`);
+}
+
+/** How many of the sessions are in memory. */
+function stay({ registry }: ReturnType<typeof startRegistry>, name: string, count: number): number {
+  let found = 0;
+  for (let n = 0; n < count; n++) if (registry.peek(`${name}${n}`) !== undefined) found++;
+  return found;
+}
+
+test("work that goes once through many sessions leaves those in memory that were used again", async () => {
+  const passivated: number[] = [];
+  const given = startRegistry(BUDGET_OF_ROOM, { newcomers: new Newcomers(10) });
+  once(given, "used", 20);
+  once(given, "used", 20);
+  for (let pass = 0; pass < 3; pass++) {
+    once(given, `scanned${pass}-`, 1_000);
+    assert.equal(stay(given, "used", 20), 20, "what was used again stays");
+    assert.ok(given.registry.bytes <= BUDGET_OF_ROOM);
+    passivated.push(stay(given, `scanned${pass}-`, 1_000));
+  }
+  assert.ok((passivated[0] as number) > 10, "as long as there is room all stay");
+  assert.deepEqual(passivated.slice(1), [10, 10], "then only those on trial");
+  await given.registry.stop();
+});
+
+test("a session that is used again while it is on trial stays", async () => {
+  const given = startRegistry(BUDGET_OF_ROOM, { newcomers: new Newcomers(10) });
+  once(given, "first", 1_000);
+  once(given, "used", 10);
+  once(given, "used", 10);
+  once(given, "scanned", 500);
+  assert.equal(stay(given, "used", 10), 10);
+  await given.registry.stop();
+});
+
+test("a session that comes back soon after it left stays, though it is used no more often than others", async () => {
+  const given = startRegistry(BUDGET_OF_ROOM, { newcomers: new Newcomers(10) });
+  once(given, "first", 1_000);
+  once(given, "a", 30);
+  once(given, "b", 15);
+  assert.equal(stay(given, "a", 30), 0, "all of them left");
+  once(given, "a", 30);
+  once(given, "c", 500);
+  assert.equal(stay(given, "a", 30), 30);
+  await given.registry.stop();
+});
+
+test("of sessions that left long ago nothing is remembered", async () => {
+  const given = startRegistry(BUDGET_OF_ROOM, { newcomers: new Newcomers(10) });
+  once(given, "first", 1_000);
+  once(given, "a", 30);
+  once(given, "b", 5 * ROOM);
+  once(given, "a", 30);
+  once(given, "c", 500);
+  assert.equal(stay(given, "a", 30), 0);
+  await given.registry.stop();
+});
+
+test("a session on trial that waits for the log stays", async () => {
+  const given = startRegistry(BUDGET_OF_ROOM, { newcomers: new Newcomers(10) });
+  once(given, "first", 1_000);
+  for (let n = 0; n < 5; n++) given.commit(`waits${n}`);
+  once(given, "a", 100);
+  assert.equal(stay(given, "waits", 5), 5);
+  given.durable();
+  await given.registry.stop();
 });
 
 test("sessions leave when they were idle for a whole round, used ones and waiting ones stay", async () => {
@@ -260,7 +338,7 @@ test("what waits for the collector counts against the budget, down to half of it
   };
   const departed = new Departed({ floorBytes: 100_000, markerBytes: 1, tellBytes: 1 }, collector);
   const budget = 200_000;
-  const { registry, clock, commit: send, durable } = startRegistry(budget, departed);
+  const { registry, clock, commit: send, durable } = startRegistry(budget, { departed: departed });
   const pass = (from: number, to: number): number => {
     let most = 0;
     for (let n = from; n < to; n++) {

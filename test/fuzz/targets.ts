@@ -20,6 +20,7 @@ import { understand } from "../../src/snapshot/block-file.ts";
 import { decodeHead, entryFromItem } from "../../src/snapshot/head.ts";
 import { HeadsFileReader } from "../../src/snapshot/heads-file.ts";
 import { decodeManifest, readManifest } from "../../src/snapshot/manifest.ts";
+import { EMPTY_OUTLINE, extendOutline, outlinedNodes } from "../../src/snapshot/outline.ts";
 import { PackReader } from "../../src/snapshot/pack.ts";
 import { readItems } from "../../src/snapshot/pages.ts";
 import { SnapshotView } from "../../src/snapshot/view.ts";
@@ -294,8 +295,26 @@ function valueTargets({ records }: Seeds): Target[] {
     },
     {
       name: "head",
-      seeds: [pack([1, false, null, null, ["", 0], [], 1, 1, 0, [], []])],
-      run: (input) => void understand(ROOT, 0, () => decodeHead("s", input)),
+      seeds: [
+        pack([1, false, null, null, ["", 0], [], 1, 1, 0, [], []]),
+        pack([
+          3,
+          false,
+          null,
+          null,
+          ["", 0],
+          [],
+          1,
+          1,
+          0,
+          [[new Uint8Array(32), 0, 2, 9]],
+          [],
+          [],
+          0,
+          OUTLINE,
+        ]),
+      ],
+      run: (input) => void understand(ROOT, 0, () => outlinedNodes(decodeHead("s", input))),
     },
     {
       name: "msgpack",
@@ -304,6 +323,11 @@ function valueTargets({ records }: Seeds): Target[] {
     },
   ];
 }
+
+const OUTLINE = extendOutline(EMPTY_OUTLINE, [
+  ["a", null, 1, new Uint8Array(3), 1],
+  ["b", "a", 128, new Uint8Array(900), 2],
+]);
 
 function wordTargets(): Target[] {
   const lines = [

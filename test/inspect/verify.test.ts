@@ -5,7 +5,7 @@ import { openStore } from "../../src/index.ts";
 import { logEntries } from "../../src/inspect/log-entries.ts";
 import { lookAtStore } from "../../src/inspect/store-info.ts";
 import { type StoreVerdict, verifyStore } from "../../src/inspect/verify.ts";
-import { decodeHead, encodeHead } from "../../src/snapshot/head.ts";
+import { decodeHead, encodeHead, type StoredHead } from "../../src/snapshot/head.ts";
 import { HeadsFileReader } from "../../src/snapshot/heads-file.ts";
 import { HeadsFileWriter } from "../../src/snapshot/heads-file-writer.ts";
 import { readManifest } from "../../src/snapshot/manifest.ts";
@@ -213,7 +213,10 @@ test("a value that fails its checksum is found by a deep check only, with its se
   assert.ok(sessions.has("plain") && sessions.has(undefined), [...sessions].join());
 });
 
-test("a head that is not what the older generation and the log make is found by a deep check", async () => {
+/** The newest heads file of the sample with the head of "plain" changed, which must stay as long as it was. */
+async function withPlainHead(
+  change: (head: StoredHead) => StoredHead,
+): Promise<{ copy: MemoryVfs; path: string }> {
   const { vfs } = await sample();
   const copy = vfs.crashKeepingEverything();
   const number = Number(/(\d+)$/.exec((await lastTwo(/\/manifest-/))[0])?.[1]);
@@ -228,19 +231,39 @@ test("a head that is not what the older generation and the log make is found by 
   const writer = new HeadsFileWriter(copy, `${path}.new`, { storeId, number: entry.number });
   for (const head of heads) {
     const stored = decodeHead(head.sessionId, head.bytes);
-    // A count of one digit stays as long as it was.
-    const picker = { ...stored.picker, userMessageCount: stored.picker.userMessageCount + 1 };
-    writer.add({
-      ...head,
-      bytes: head.sessionId === "plain" ? encodeHead({ ...stored, picker }) : head.bytes,
-    });
+    writer.add({ ...head, bytes: head.sessionId === "plain" ? encodeHead(change(stored)) : head.bytes });
   }
   assert.equal(writer.finish(), entry.bytes);
   copy.rename(`${path}.new`, path);
+  return { copy, path };
+}
+
+test("a head that is not what the older generation and the log make is found by a deep check", async () => {
+  const { copy, path } = await withPlainHead((stored) => ({
+    ...stored,
+    // A count of one digit stays as long as it was.
+    picker: { ...stored.picker, userMessageCount: stored.picker.userMessageCount + 1 },
+  }));
   const { findings } = await assertVerdict({ vfs: copy }, "clean", "damaged");
   assert.deepEqual(
     findings.map(({ sessionId, file }) => [sessionId, file]),
     [["plain", path]],
+  );
+});
+
+test("an outline that says other than the pages is found by a deep check", async () => {
+  const { copy } = await withPlainHead((stored) => {
+    const outline = Buffer.from(stored.outline ?? assert.fail("it is small"));
+    // The flags of its first node, behind its id and that it has no parent.
+    const at = 1 + ((outline[0] as number) & 31) + 1;
+    outline[at] = (outline[at] as number) ^ 1;
+    return { ...stored, outline };
+  });
+  const { findings } = await assertVerdict({ vfs: copy }, "clean", "damaged");
+  assert.ok(
+    findings.some(
+      ({ sessionId, message }) => sessionId === "plain" && message.includes("another in the outline"),
+    ),
   );
 });
 

@@ -32,6 +32,7 @@ export function storedHead(
     receipts: [],
     removals: [],
     oldestCopy: 0,
+    outline: undefined,
     ...fields,
   };
 }

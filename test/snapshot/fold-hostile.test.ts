@@ -197,14 +197,23 @@ test("a stored head whose picker says `as before` has the picker of a new sessio
 
 test("a stored head of another number of items than its layout has is refused", () => {
   const wire = unpack(encodeHead(storedHead("a", 1))) as unknown[];
-  assert.throws(() => decodeHead("a", pack(wire.slice(0, -1))), /a head of layout 2 has 12 items/);
-  assert.throws(() => decodeHead("a", pack(wire.with(0, 1))), /a head of layout 1 has 13 items/);
+  assert.throws(() => decodeHead("a", pack(wire.slice(0, -1))), /a head of layout 3 has 13 items/);
+  assert.throws(() => decodeHead("a", pack(wire.with(0, 2))), /a head of layout 2 has 14 items/);
+  assert.throws(() => decodeHead("a", pack(wire.with(0, 1))), /a head of layout 1 has 14 items/);
+});
+
+test("a head stored before outlines were has none", () => {
+  const wire = unpack(
+    encodeHead(storedHead("a", 1, { oldestCopy: 4, outline: new Uint8Array(2) })),
+  ) as unknown[];
+  const { outline, oldestCopy } = decodeHead("a", pack(wire.with(0, 2).slice(0, -1)));
+  assert.deepEqual({ outline, oldestCopy }, { outline: undefined, oldestCopy: 4 });
 });
 
 test("a head stored before removals were tells a copy of its own revision, and of older ones, nothing", () => {
   const oldestCopy = (head: HeadState | undefined): number => {
     const wire = unpack(encodeHead(storedHead("a", 1, { head }))) as unknown[];
-    const old = decodeHead("a", pack(wire.with(0, 1).slice(0, -2)));
+    const old = decodeHead("a", pack(wire.with(0, 1).slice(0, -3)));
     assert.deepEqual(old.removals, []);
     return old.oldestCopy;
   };

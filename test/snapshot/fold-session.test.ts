@@ -10,6 +10,7 @@ import { LIVE } from "../../src/session/node-entry.ts";
 import type { NodeFact, ReplaceStep, SessionRecord } from "../../src/session/record.ts";
 import { foldSession } from "../../src/snapshot/fold-session.ts";
 import { entryFromItem, pagedIn, receiptFromItem, type StoredHead } from "../../src/snapshot/head.ts";
+import { outlinedNodes } from "../../src/snapshot/outline.ts";
 import {
   countItems,
   type Forest,
@@ -93,6 +94,53 @@ const META: SessionRecord = {
   sessionId: "s",
   meta: { sessionId: "s", sessionName: "n", createdAt: "then", model: "m" },
 };
+
+test("a fold that appends writes the outline on without a page, and one that reads all writes it anew", () => {
+  const folded = new Folded();
+  const narrow = (id: string, parent?: string): NodeFact => node(id, parent, "text");
+  const added = (revision: number, nodes: readonly NodeFact[]): SessionRecord =>
+    commitRecord("s", revision, { graph: append(...nodes) });
+  const outlinedIds = (): string[] | undefined =>
+    outlinedNodes(folded.head ?? assert.fail("folded"))?.entries.map(
+      ({ id, revision, hiddenAt, bodyBytes }) => {
+        assert.equal(bodyBytes, 4);
+        return `${hiddenAt === LIVE ? "" : "-"}${id}${revision}`;
+      },
+    );
+  const isRight = (): void => assert.deepEqual(outlinedIds(), folded.nodes);
+  folded.fold([added(1, [narrow("a")])]);
+  isRight();
+  for (const [at, records] of [
+    [added(2, [narrow("b", "a"), narrow("c", "b")])],
+    [META],
+    [added(3, [narrow("d", "a")]), added(4, [narrow("e", "d")])],
+  ].entries()) {
+    folded.fold(records);
+    assert.equal(folded.store.reads, 0, `fold ${at} read a page`);
+    isRight();
+  }
+  folded.fold([hide("c")]);
+  isRight();
+  folded.fold([added(5, [narrow("f", "e")])]);
+  isRight();
+  folded.fold([VACUUM]);
+  isRight();
+  // As if it had been stored before outlines were: what is put behind it says nothing of what lies in front.
+  folded.head = { ...(folded.head ?? assert.fail("folded")), outline: undefined };
+  folded.fold([added(6, [narrow("g", "f")])]);
+  assert.equal(folded.head.outline, undefined);
+  folded.fold([commitRecord("s", 7, { graph: { kind: "replace", steps: [keep(0, 2)] } })]);
+  isRight();
+  folded.fold([
+    added(
+      8,
+      Array.from({ length: 200 }, (_, i) => narrow(`more-${i}`)),
+    ),
+  ]);
+  assert.equal(outlinedIds(), undefined);
+  folded.fold([DELETE]);
+  assert.equal(outlinedIds(), undefined);
+});
 
 /** Behind a fold of a1, b1 and c1, one a page: what comes, how many pages stay, and the nodes then. */
 const CHANGES: readonly [string, readonly SessionRecord[], number, readonly string[]][] = [

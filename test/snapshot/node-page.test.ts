@@ -101,7 +101,7 @@ const entryOf = (name: string, revision = 0): NodeEntry => ({
   hiddenAt: LIVE,
   body: bodyOf({ name }),
 });
-const itemOf = (name: string, revision = 0): unknown[] => nodeItem(entryOf(name, revision), false);
+const itemOf = (name: string, revision = 0): readonly unknown[] => nodeItem(entryOf(name, revision), false);
 
 test("a node stored before revisions were is of revision 0", () => {
   assert.equal(tableOf([itemOf("a").slice(0, 4)]).entries[0]?.revision, 0);
