@@ -4,19 +4,28 @@
  */
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { countAsOwn } from "./machine.ts";
+
+/** What the process answers, and the processor time it took: it is none of the others' (`machine.ts`). */
+interface Told<Answer> {
+  readonly value: Answer;
+  readonly cpuMillis: number;
+}
 
 /** Answers what the file at `entry` makes of `input`. */
 export function apart<Answer>(entry: URL, input: unknown): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const child = fork(fileURLToPath(entry), { stdio: ["ignore", "inherit", "inherit", "ipc"] });
-    let answer: { readonly value: Answer } | undefined;
-    child.on("message", (value) => {
-      answer = { value: value as Answer };
+    let answer: Told<Answer> | undefined;
+    child.on("message", (told) => {
+      answer = told as Told<Answer>;
     });
     child.on("error", reject);
     child.on("close", (code, signal) => {
-      if (answer !== undefined) resolve(answer.value);
-      else reject(new Error(`a measurement's own process ended with ${signal ?? code}`));
+      if (answer === undefined)
+        return reject(new Error(`a measurement's own process ended with ${signal ?? code}`));
+      countAsOwn(answer.cpuMillis);
+      resolve(answer.value);
     });
     child.send(input as object);
   });
@@ -25,8 +34,10 @@ export function apart<Answer>(entry: URL, input: unknown): Promise<Answer> {
 /** In the process that works: `input` is what `apart` was given. */
 export function answerApart<Input>(work: (input: Input) => Promise<object>): void {
   process.once("message", async (input) => {
-    const answer = await work(input as Input);
-    process.send?.(answer, () => process.disconnect());
+    const value = await work(input as Input);
+    const { user, system } = process.cpuUsage();
+    const told: Told<object> = { value, cpuMillis: (user + system) / 1000 };
+    process.send?.(told, () => process.disconnect());
   });
 }
 

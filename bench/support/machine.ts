@@ -106,16 +106,24 @@ function readText(path: string): string {
   }
 }
 
+/** Milliseconds that processes took which this one started for its figures. */
+let ownMillis = 0;
+
+export function countAsOwn(cpuMillis: number): void {
+  ownMillis += cpuMillis;
+}
+
 /** Share of all processors that others than this process may use before its figures are marked. */
 const MAX_FOREIGN_SHARE = 0.1;
 
 /** Watches how much of the machine others use from now on. */
 export function watchOthers(): () => string | undefined {
-  const before = { busy: busyMillis(), own: process.cpuUsage(), at: performance.now() };
+  const before = { busy: busyMillis(), own: process.cpuUsage(), ownMillis, at: performance.now() };
   return () => {
     const own = process.cpuUsage(before.own);
     const elapsed = (performance.now() - before.at) * cpus().length;
-    const foreign = busyMillis() - before.busy - (own.user + own.system) / 1000;
+    const foreign =
+      busyMillis() - before.busy - (own.user + own.system) / 1000 - (ownMillis - before.ownMillis);
     const share = elapsed > 0 ? foreign / elapsed : 0;
     if (share <= MAX_FOREIGN_SHARE) return undefined;
     return `others used ${Math.round(share * 100)} % of the machine meanwhile`;
