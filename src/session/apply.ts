@@ -22,11 +22,12 @@ import type {
 } from "./record.ts";
 import { RemovalLog } from "./removals.ts";
 import {
-  BLANK_HEAD,
   type CheckpointRefs,
   isLive,
   liveEntries,
   NO_PICKER,
+  newHead,
+  newState,
   ReceiptTable,
   type SessionState,
 } from "./state.ts";
@@ -65,10 +66,10 @@ function applyCommit(state: SessionState, record: CommitRecord, lsn: Lsn): Sessi
     const { id: operationId, digest } = operation;
     state.receipts.add({ operationId, digest, headRevision: revision, checkpointRef, manifest: kept });
   }
-  return {
-    ...state,
-    head: {
-      ...(state.head ?? BLANK_HEAD),
+  return newState({
+    sessionId: state.sessionId,
+    deleted: false,
+    head: newHead({
       revision,
       config: configAfter(state.head?.config, record.config),
       leafNodeId: record.leafNodeId,
@@ -76,17 +77,20 @@ function applyCommit(state: SessionState, record: CommitRecord, lsn: Lsn): Sessi
       manifest: kept,
       refs: refsAfter(state.head?.refs, record),
       nodeCount: nodes.length - nodes.hiddenCount,
-    },
+    }),
+    meta: state.meta,
     picker: pickerAfter(state.picker, record.picker),
     ledger: sum.ledger,
     nodes: nodes.nodes,
     length: nodes.length,
     hiddenCount: nodes.hiddenCount,
+    receipts: state.receipts,
+    removals: state.removals,
     removalCount: nodes.removalCount,
     ordinal: state.ordinal + 1,
     lastCommitLsn: lsn,
     lastLsn: lsn,
-  };
+  });
 }
 
 /** Most commits change neither; what is the same is not kept twice. */

@@ -10,7 +10,7 @@ import { decodeValue } from "../codec.ts";
 import { MAX_FIRST_USER_MESSAGE_CHARS } from "../limits.ts";
 import { NODE_USER_MESSAGE } from "./node-entry.ts";
 import type { NodeFact } from "./record.ts";
-import { isLive, type PickerChange, type PickerState, type SessionState } from "./state.ts";
+import { isLive, newPicker, type PickerChange, type PickerState, type SessionState } from "./state.ts";
 
 /** Whether this event is a message that counts. Looks only at own data of a checked value. */
 export function countsAsUserMessage(event: unknown): boolean {
@@ -89,7 +89,7 @@ export function pickerChange(before: PickerState, after: PickerState): PickerCha
 export function pickerAfter(before: PickerState, change: PickerChange | undefined): PickerState {
   if (change === undefined) return before;
   const { firstUserMessage = before.firstUserMessage, userMessageCount } = change;
-  return { ...before, firstUserMessage, userMessageCount };
+  return newPicker(firstUserMessage, userMessageCount);
 }
 
 function isUserMessage(node: { readonly flags: number }): boolean {

@@ -11,7 +11,7 @@ import { MsgpackReader } from "../msgpack-reader.ts";
 import { MsgpackWriter } from "../msgpack-writer.ts";
 import { readCommit, type TakenBytes } from "./record-reader.ts";
 import { RecordTag, writeBlob, writeCommit } from "./record-writer.ts";
-import { NO_PICKER, type PickerChange, type PickerState } from "./state.ts";
+import { newPicker, type PickerChange, type PickerState } from "./state.ts";
 import type { PersistedSessionConfig, SessionMeta, TokenLedgerEntry, TokenUsage } from "./types.ts";
 
 export const BLOB_KINDS = ["manifest", "toolState", "pluginSnapshot", "executionState"] as const;
@@ -242,11 +242,7 @@ function pickerToWire(picker: PickerState | undefined): unknown {
 export function pickerFromWire(value: unknown): PickerState | undefined {
   if (value === null) return undefined;
   const wire = asArray(value, "picker");
-  return {
-    ...NO_PICKER,
-    firstUserMessage: asText(wire[0], "first message"),
-    userMessageCount: asNumber(wire[1], "count"),
-  };
+  return newPicker(asText(wire[0], "first message"), asNumber(wire[1], "count"));
 }
 export function nodeToWire(node: NodeFact): unknown[] {
   return [node.id, node.parent ?? null, node.flags, node.body];

@@ -5,9 +5,9 @@
  *
  * 1. Of all states that share a table only the newest may have a successor (`apply` asserts it).
  * 2. A table's entries are never reordered or removed; operations that must do so make a new table.
- * 3. States, heads and pickers that stay in memory are made as copies (`{ ...before, … }`), never as literals: of a literal
- *    that mostly survives V8 makes the next in its old generation, for as long as the process lives. Sessions that
- *    then come and go would each wait there for a full collection, and keep all they name from the quick ones.
+ * 3. States, heads and pickers that stay in memory are made by `newState`, `newHead` and `newPicker`, not as literals: of a
+ *    literal that mostly survives V8 makes the next in its old generation, for as long as the process lives. Sessions
+ *    that then come and go would each wait there for a full collection, and keep all they name from the quick ones.
  */
 import type { BlobRef, Lsn } from "../ids.ts";
 import type { KeptBytes } from "./kept-bytes.ts";
@@ -29,16 +29,6 @@ export interface HeadState {
   /** Nodes that are live. */
   readonly nodeCount: number;
 }
-/** What a head is a copy of that follows none. */
-export const BLANK_HEAD: HeadState = {
-  revision: 0,
-  config: { providerId: "", configuredModel: "", contextWindow: 0, executionMode: "" },
-  leafNodeId: undefined,
-  checkpointRef: "" as BlobRef,
-  manifest: undefined,
-  refs: { toolState: undefined, pluginSnapshot: undefined, executionState: undefined },
-  nodeCount: 0,
-};
 export interface CheckpointRefs {
   readonly toolState: BlobRef | undefined;
   readonly pluginSnapshot: BlobRef | undefined;
@@ -190,9 +180,6 @@ export function emptySession(sessionId: string, receiptsKept: number): SessionSt
   };
 }
 
-/** What a state is a copy of that follows none. */
-export const BLANK_STATE: SessionState = emptySession("", 0);
-
 /** Whether anything was ever stored under this id. */
 export function isUsed(state: SessionState): boolean {
   return state.deleted || state.head !== undefined || state.meta !== undefined;
@@ -224,4 +211,60 @@ export function componentKind(state: SessionState, ref: BlobRef): BlobKind | und
   if (ref === refs.toolState) return "toolState";
   if (ref === refs.pluginSnapshot) return "pluginSnapshot";
   return ref === refs.executionState ? "executionState" : undefined;
+}
+
+type Writable<Fields> = { -readonly [Key in keyof Fields]: Fields[Key] };
+
+/** A constructor of plain objects. */
+function plain<Fields extends object>(
+  construct: (this: Writable<Fields>, fields: Fields) => void,
+): new (
+  fields: Fields,
+) => Fields {
+  construct.prototype = Object.prototype;
+  return construct as unknown as new (
+    fields: Fields,
+  ) => Fields;
+}
+
+const State = plain<SessionState>(function (fields) {
+  this.sessionId = fields.sessionId;
+  this.deleted = fields.deleted;
+  this.head = fields.head;
+  this.meta = fields.meta;
+  this.picker = fields.picker;
+  this.ledger = fields.ledger;
+  this.nodes = fields.nodes;
+  this.length = fields.length;
+  this.hiddenCount = fields.hiddenCount;
+  this.receipts = fields.receipts;
+  this.removals = fields.removals;
+  this.removalCount = fields.removalCount;
+  this.ordinal = fields.ordinal;
+  this.lastCommitLsn = fields.lastCommitLsn;
+  this.lastLsn = fields.lastLsn;
+});
+const Head = plain<HeadState>(function (fields) {
+  this.revision = fields.revision;
+  this.config = fields.config;
+  this.leafNodeId = fields.leafNodeId;
+  this.checkpointRef = fields.checkpointRef;
+  this.manifest = fields.manifest;
+  this.refs = fields.refs;
+  this.nodeCount = fields.nodeCount;
+});
+const Picker = plain<PickerState>(function (fields) {
+  this.firstUserMessage = fields.firstUserMessage;
+  this.userMessageCount = fields.userMessageCount;
+});
+
+/** The same as an object of its own, always of the young generation. */
+export function newState(fields: SessionState): SessionState {
+  return new State(fields);
+}
+export function newHead(fields: HeadState): HeadState {
+  return new Head(fields);
+}
+export function newPicker(firstUserMessage: string, userMessageCount: number): PickerState {
+  return new Picker({ firstUserMessage, userMessageCount });
 }

@@ -5,7 +5,7 @@
 import { LOAD_STEP_BYTES } from "../limits.ts";
 import { NodeTable } from "../session/node-table.ts";
 import { RemovalLog, type StoredRemovals } from "../session/removals.ts";
-import { BLANK_STATE, type Receipt, ReceiptTable, type SessionState } from "../session/state.ts";
+import { newState, type Receipt, ReceiptTable, type SessionState } from "../session/state.ts";
 import { runThrough, type Steps } from "../steps.ts";
 import { receiptFromItem, removalFromItem, type StoredHead } from "./head.ts";
 import { addLeaf } from "./node-page.ts";
@@ -46,8 +46,7 @@ export function* stateFromHeadInSteps(
 ): Steps<SessionState> {
   const nodes = yield* nodesOf(stored, store, options.nodes);
   const { sessionId, deleted, head, meta, picker, ledger, lastCommitLsn, lastLsn, receipts } = stored;
-  return {
-    ...BLANK_STATE,
+  return newState({
     sessionId,
     deleted,
     head,
@@ -66,7 +65,7 @@ export function* stateFromHeadInSteps(
     ordinal: 0,
     lastCommitLsn,
     lastLsn,
-  };
+  });
 }
 
 function* nodesOf(

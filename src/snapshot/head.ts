@@ -21,7 +21,7 @@ import {
 import { expectItems, readOptionalRef, readOptionalText, readRef } from "../session/record-reader.ts";
 import { writeConfig, writeOptional, writeRef, writeText, writeUsage } from "../session/record-writer.ts";
 import type { Removal } from "../session/removals.ts";
-import { BLANK_HEAD, type HeadState, NO_PICKER, type PickerState, type Receipt } from "../session/state.ts";
+import { type HeadState, NO_PICKER, newHead, type PickerState, type Receipt } from "../session/state.ts";
 import type { SessionMeta, TokenLedgerEntry } from "../session/types.ts";
 import { type Forest, readForest, writeForest } from "./pages.ts";
 
@@ -148,8 +148,7 @@ function writeHeadState(to: MsgpackWriter, head: HeadState): void {
 }
 function readHeadState(from: MsgpackReader): HeadState {
   expectItems(from, HEAD_STATE_ITEMS, "head state");
-  return {
-    ...BLANK_HEAD,
+  return newHead({
     revision: asNumber(from.value(), "revision"),
     config: configFromWire(from.value()),
     leafNodeId: readOptionalText(from, "leaf"),
@@ -161,7 +160,7 @@ function readHeadState(from: MsgpackReader): HeadState {
       executionState: readOptionalRef(from),
     },
     nodeCount: asNumber(from.value(), "node count"),
-  };
+  });
 }
 
 function writeMeta(to: MsgpackWriter, meta: SessionMeta): void {
