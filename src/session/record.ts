@@ -244,9 +244,6 @@ export function pickerFromWire(value: unknown): PickerState | undefined {
   const wire = asArray(value, "picker");
   return newPicker(asText(wire[0], "first message"), asNumber(wire[1], "count"));
 }
-export function nodeToWire(node: NodeFact): unknown[] {
-  return [node.id, node.parent ?? null, node.flags, node.body];
-}
 export function nodeFromWire(value: unknown): NodeFact {
   const wire = asArray(value, "node");
   return {
