@@ -99,6 +99,8 @@ export const MAX_LONG_WORKS = 4;
 export const MAX_LOADS_BEGUN_ANEW = 3;
 /** Bytes of a block of a heads file. */
 export const HEADS_BLOCK_BYTES = 4 * KIB;
+/** Bytes of records that a fold keeps from its scan of the log: those of a piece of `snapshot.logBytes`, by default. */
+export const MAX_KEPT_RECORD_BYTES = 64 * MIB;
 /** Bytes of packs that one slice of a gc rewrites. */
 export const GC_SLICE_BYTES = 64 * MIB;
 /** Bytes of packs below which a fold merges neighbours, and how many it lets stand. */

@@ -5,8 +5,8 @@
  * 1. Every blob in the segments is kept, also one that no head names any more: only gc deletes blobs.
  * 2. Sessions are written in the order of their ids, whatever the order of their records.
  * 3. A record that does not follow from the head ends the fold with CORRUPT, and nothing is published.
- * 4. Of a session's records only the places are held; they are read when it is folded, and its head is written at
- *    once. What a fold has in memory are then new pages and blobs, and the decoded records of one session.
+ * 4. Of a session's records only the bytes are held, up to a bound, and the places; they are decoded when it is folded, and its
+ *    head is written at once. What a fold has in memory are then new pages and blobs, and the decoded records of one session.
  * 5. A damaged heads file that new heads were to be merged with is left as it is, and the fold is done again without:
  *    damage to one session must not end the snapshots of the others.
  */
@@ -24,6 +24,7 @@ import { corruptFile, understand } from "./block-file.ts";
 import { foldSession, type PlacedRecord } from "./fold-session.ts";
 import { encodeHead, type StoredHead } from "./head.ts";
 import { compareIds, type HeadBytes } from "./heads-file.ts";
+import { KeptRecords } from "./kept-records.ts";
 import { removeLeftovers } from "./leftovers.ts";
 import { type MergedHeads, mergeableHeads, writeMergedHeads } from "./merge-heads.ts";
 import { PackBuilder, type PackedFiles } from "./pack-builder.ts";
@@ -31,8 +32,9 @@ import type { FoldInput, FoldOutput } from "./tasks.ts";
 import { SnapshotView } from "./view.ts";
 
 interface Collected {
-  /** Of each session the places of its records: four numbers each (LSN, segment, offset, bytes), flat. */
+  /** Of each session the places of its records: five numbers each (LSN, segment, offset, bytes, where kept), flat. */
   readonly sessions: Map<string, number[]>;
+  readonly kept: KeptRecords;
   bytes: number;
 }
 
@@ -69,9 +71,10 @@ function foldOnto(vfs: Vfs, source: FoldSource, how: "merge" | "apart"): FoldOut
   const { input, view } = source;
   const { manifest, until } = input;
   const builder = new PackBuilder(vfs, view, input.compression);
-  const { sessions, bytes } = collect(vfs, input, builder);
+  const collected = collect(vfs, input, builder);
+  const { sessions, bytes } = collected;
   const merged = how === "merge" ? mergeableHeads(view, sessions.size) : new Set<number>();
-  const heads = foldedHeads(source, sessions, builder);
+  const heads = foldedHeads(source, collected, builder);
   const written =
     sessions.size === 0
       ? { newFiles: [], heads: manifest.heads, nextFile: manifest.nextFile }
@@ -95,14 +98,15 @@ function foldOnto(vfs: Vfs, source: FoldSource, how: "merge" | "apart"): FoldOut
 /** The new head of each session, made when it is taken. */
 function* foldedHeads(
   { input, log, view }: FoldSource,
-  sessions: Collected["sessions"],
+  { sessions, kept }: Collected,
   builder: PackBuilder,
 ): Generator<HeadBytes> {
   const { root, receiptsKept } = input;
-  for (const [sessionId, places] of [...sessions].sort(([a], [b]) => compareIds(a, b))) {
+  for (const sessionId of [...sessions.keys()].sort(compareIds)) {
+    const places = sessions.get(sessionId) ?? [];
     const before = view.headInOrder(sessionId);
     const options = { sessionId, receiptsKept, store: builder.pagesOf(sessionId) };
-    const records = recordsAt(log, root, sessionId, places);
+    const records = recordsAt({ log, kept, root }, sessionId, places);
     for (const placed of records) addManifest(builder, placed);
     // Where a record does not follow, its place was named; what is left are pages that make no sense.
     const head = understand(`${root}/blobs`, 0, () => foldSession(before, records, options), sessionId);
@@ -131,7 +135,7 @@ function writePack(
 
 /** Reads the sealed segments: of records the places by session, blobs whole into the pack. */
 function collect(vfs: Vfs, { root, manifest, until }: FoldInput, builder: PackBuilder): Collected {
-  const collected: Collected = { sessions: new Map(), bytes: 0 };
+  const collected: Collected = { sessions: new Map(), kept: new KeptRecords(), bytes: 0 };
   const parts = new PartialBlobs();
   scanLog(vfs, walOf(root), manifest.storeId, manifest.log, until, (lsn, segment, offset, payload) => {
     const file = segmentFile(root, segment);
@@ -145,27 +149,27 @@ function collect(vfs: Vfs, { root, manifest, until }: FoldInput, builder: PackBu
       return;
     }
     const places = collected.sessions.get(route.sessionId);
-    if (places === undefined) collected.sessions.set(route.sessionId, [lsn, segment, offset, payload.length]);
-    else places.push(lsn, segment, offset, payload.length);
+    const keptAt = collected.kept.keep(payload);
+    if (places !== undefined) places.push(lsn, segment, offset, payload.length, keptAt);
+    else collected.sessions.set(route.sessionId, [lsn, segment, offset, payload.length, keptAt]);
   });
   return collected;
 }
 
 /** The records at these places, decoded: those of one session. */
 function recordsAt(
-  log: LogReader,
-  root: string,
+  { log, kept, root }: { readonly log: LogReader; readonly kept: KeptRecords; readonly root: string },
   sessionId: string,
   places: readonly number[],
 ): PlacedRecord[] {
   const records: PlacedRecord[] = [];
-  for (let i = 0; i + 3 < places.length; i += 4) {
+  for (let i = 0; i + 4 < places.length; i += 5) {
     const lsn = places[i] as number;
     const segment = places[i + 1] as number;
     const offset = places[i + 2] as number;
     const bytes = places[i + 3] as number;
     const file = segmentFile(root, segment);
-    const payload = log.read(segment, offset, bytes);
+    const payload = kept.at(places[i + 4] as number, bytes) ?? log.read(segment, offset, bytes);
     const record = decodedAt(file, offset, () => decodeRecord(payload, "views"));
     if (record.kind === "blob" || record.sessionId !== sessionId)
       throw corruptFile(file, offset, `LSN ${lsn} is not of this session any more`, sessionId);

@@ -47,7 +47,7 @@ export class HeadsFileReader {
   readonly count: number;
   readonly #file: BlockFileReader<HeadsFooter>;
   /** The block that `getInOrder` read last. */
-  #inOrder: { readonly offset: number; readonly heads: readonly HeadBytes[] } | undefined;
+  #inOrder: { readonly offset: number; readonly payload: Buffer } | undefined;
 
   constructor(vfs: Vfs, path: string, identity: Omit<FileIdentity, "kind">, size: number) {
     this.number = identity.number;
@@ -65,17 +65,15 @@ export class HeadsFileReader {
     return bytes === undefined ? undefined : this.decode(sessionId, bytes);
   }
 
-  /** As `get`, for one who asks in the order of ids: a block is read and understood once for all that lie in it. */
+  /** As `get`, for one who asks in the order of ids: a block is read once for all that lie in it. */
   getInOrder(sessionId: string, key: Uint8Array = Buffer.from(sessionId)): StoredHead | undefined {
     const place = this.#placeOf(key);
     if (place === undefined) return undefined;
-    if (this.#inOrder?.offset !== place.offset) {
-      const payload = this.#file.blockInOrder(place, sessionId);
-      const heads = understand(this.path, place.offset, () => headsIn(payload), sessionId);
-      this.#inOrder = { offset: place.offset, heads };
-    }
-    const head = this.#inOrder.heads.find((one) => one.sessionId === sessionId);
-    return head === undefined ? undefined : this.decode(sessionId, head.bytes);
+    if (this.#inOrder?.offset !== place.offset)
+      this.#inOrder = { offset: place.offset, payload: this.#file.blockInOrder(place, sessionId) };
+    const { payload } = this.#inOrder;
+    const bytes = understand(this.path, place.offset, () => headIn(payload, key), sessionId);
+    return bytes === undefined ? undefined : this.decode(sessionId, bytes);
   }
 
   /** Valid until any file of heads or values is read again. */
@@ -163,8 +161,8 @@ function headIn(payload: Buffer, key: Uint8Array): Uint8Array | undefined {
     const idBytes = from.skipTextBytes("id");
     const isIt = compareAt(payload, from.at - idBytes, from.at, key) === 0;
     asNumber(from.value(), "LSN");
-    const bytes = from.view();
-    if (isIt) found ??= bytes;
+    const headBytes = from.skipBytes();
+    if (isIt) found ??= payload.subarray(from.at - headBytes, from.at);
   }
   from.finish();
   return found;
