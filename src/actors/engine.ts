@@ -93,6 +93,7 @@ export class Engine {
       onShed: (sessions, bytes) => options.onEvent({ type: "shed", sessions, bytes }),
       services: {
         load: (sessionId, nodes) => source.loadInSteps(sessionId, nodes),
+        loadAtOnce: (sessionId) => source.loadAtOnce(sessionId),
         bringBack: (sessionId, nodes) => bringBack(source, sessionId, nodes),
         blobKind: (ref) => source.blobKind(ref),
         damageHiding: (ref, sessionId) => source.damageHiding(ref, sessionId),

@@ -64,6 +64,16 @@ export class LongWork {
   }
 }
 
+/** How work ended that either ends at once or answers undefined. */
+export function endOf<Value>(work: () => Value | undefined): Done<Value> | undefined {
+  try {
+    const value = work();
+    return value === undefined ? undefined : { value };
+  } catch (error) {
+    return { error };
+  }
+}
+
 function stepOf<Value>(steps: Steps<Value>): Done<Value> | undefined {
   try {
     const step = steps.next();

@@ -17,6 +17,8 @@ export interface SessionServices {
   readonly recent: RecentBodies | undefined;
   /** The session's durable state from snapshot and log; "outlined" if it may be without bodies. Throws CORRUPT. */
   load(sessionId: string, nodes: "all" | "outlined"): Steps<SessionState>;
+  /** The same for a commit, if it can be answered at once. */
+  loadAtOnce(sessionId: string): SessionState | undefined;
   /** Brings back the bodies that the nodes of the session's durable state have shed. Throws as `load` does. */
   bringBack(sessionId: string, nodes: NodeTable): Steps<void>;
   /** Runs a load over as many turns as it has steps, the first step now. */

@@ -24,6 +24,7 @@ import { runThrough } from "../steps.ts";
 import type { Reply } from "./ask.ts";
 import type { NewBlob } from "./blob-frames.ts";
 import { holdNewest } from "./bring-back.ts";
+import { type Done, endOf } from "./long-work.ts";
 import { PendingWrite } from "./pending-write.ts";
 import type { SessionRef } from "./session-actor.ts";
 import { refuse, type SessionActorEvent } from "./session-events.ts";
@@ -33,7 +34,7 @@ import type { SessionServices } from "./session-services.ts";
  * Bytes of a session without nodes, receipts, texts and actor: its cell, its state. Of the compiled package 1,500 were measured, and
  * so much more is what a heap takes between two collections, with what commits are made of on their way.
  */
-const EMPTY_BYTES = 3_300;
+const EMPTY_BYTES = 2_600;
 /** Bytes of a session's actor, as measured. */
 const ACTOR_BYTES = 3_600;
 
@@ -119,16 +120,23 @@ export class SessionCell {
     if (this.isBusy) return this.#wait(event);
     this.isBusy = true;
     if (this.#visible !== undefined) return this.#work(event);
+    const loaded =
+      event.type === "commit" ? endOf(() => this.#services.loadAtOnce(this.sessionId)) : undefined;
+    if (loaded !== undefined) return this.#begin(loaded, event);
     this.#countWaiting(event, 1);
     const nodes = event.type === "commit" ? "outlined" : "all";
     this.#services.runLoad(this.#services.load(this.sessionId, nodes), (ended) => {
-      // What cannot be loaded is the answer to all that waited for it; whoever comes later has it tried again.
-      if ("error" in ended) this.#failedLoad = ended;
-      else this.#loaded(ended.value);
       this.#countWaiting(event, -1);
-      this.#work(event);
-      this.#failedLoad = undefined;
+      this.#begin(ended, event);
     });
+  }
+
+  /** What cannot be loaded is the answer to all that waited for it; whoever comes later has it tried again. */
+  #begin(ended: Done<SessionState>, event: SessionActorEvent): void {
+    if ("error" in ended) this.#failedLoad = ended;
+    else this.#loaded(ended.value);
+    this.#work(event);
+    this.#failedLoad = undefined;
   }
 
   #work(event: SessionActorEvent | undefined): void {

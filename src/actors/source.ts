@@ -26,6 +26,7 @@ import type {
   ToolState,
 } from "../session/types.ts";
 import type { StoredHead } from "../snapshot/head.ts";
+import { type OlderOptions, stateFromOutline } from "../snapshot/head-state.ts";
 import { readNewestPath } from "../snapshot/newest-nodes.ts";
 import { ofSession, type SnapshotView } from "../snapshot/view.ts";
 import { runThrough, type Steps } from "../steps.ts";
@@ -49,9 +50,16 @@ export interface NewestRead {
 export class Source {
   readonly #parts: SourceParts;
   readonly #records: LogRecords;
+  readonly #older: OlderOptions;
+
   constructor(parts: SourceParts) {
     this.#parts = parts;
     this.#records = new LogRecords(parts);
+    this.#older = {
+      receiptsKept: parts.receiptsKept,
+      olderReceipts: (sessionId) => this.readFor(sessionId, () => this.view.receipts(sessionId)),
+      olderRemovals: (sessionId) => this.readFor(sessionId, () => this.view.removals(sessionId)),
+    };
   }
 
   get view(): SnapshotView {
@@ -106,6 +114,19 @@ export class Source {
     return this.readInStepsFor(sessionId, this.#loadAnew(sessionId, nodes));
   }
 
+  /**
+   * What `loadInSteps` answers of "outlined" where that takes one step and no page: of a session that the log has no record of,
+   * and that is new, or small. Undefined of any other.
+   */
+  loadAtOnce(sessionId: string): SessionState | undefined {
+    if (this.tail.has(sessionId)) return undefined;
+    return this.readFor(sessionId, () => {
+      const stored = this.view.head(sessionId);
+      if (stored === undefined) return emptySession(sessionId, this.#parts.receiptsKept);
+      return stateFromOutline(stored, this.#older);
+    });
+  }
+
   *#loadAnew(sessionId: string, nodes: "all" | "outlined"): Steps<SessionState> {
     let which = nodes;
     for (let attempt = 0; ; attempt++) {
@@ -132,12 +153,7 @@ export class Source {
     tail.forEachRecord(sessionId, (lsn, segment, offset) => positions.push({ lsn, segment, offset }));
     view.retain();
     try {
-      const stored = yield* view.loadStateInSteps(sessionId, {
-        receiptsKept,
-        nodes,
-        olderReceipts: () => this.readFor(sessionId, () => this.view.receipts(sessionId)),
-        olderRemovals: () => this.readFor(sessionId, () => this.view.removals(sessionId)),
-      });
+      const stored = yield* view.loadStateInSteps(sessionId, { ...this.#older, nodes });
       let state = stored ?? emptySession(sessionId, receiptsKept);
       let bytes = 0;
       for (const place of positions) {

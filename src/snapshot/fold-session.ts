@@ -27,7 +27,7 @@ import {
   removalItemSize,
   type StoredHead,
 } from "./head.ts";
-import { NO_OLDER, stateFromHead } from "./head-state.ts";
+import { NO_OLDER, stateFromHead, stateWithoutNodes } from "./head-state.ts";
 import { EMPTY_OUTLINE, extendOutline } from "./outline.ts";
 import {
   appendItems,
@@ -61,15 +61,14 @@ export function foldSession(
 ): StoredHead {
   const { sessionId, receiptsKept, store } = options;
   const onlyAppends = records.every(({ record }) => isAppend(record));
+  // Applying only adds receipts and removals; it looks none up.
+  const older = { ...NO_OLDER, receiptsKept };
   const start =
     before === undefined
       ? { ...emptySession(sessionId, receiptsKept), nodes: new NodeTable("borrowed") }
-      : stateFromHead(before, store, {
-          // Applying only adds receipts and removals; it looks none up.
-          ...NO_OLDER,
-          receiptsKept,
-          nodes: onlyAppends ? "none" : "all",
-        });
+      : onlyAppends
+        ? stateWithoutNodes(before, older)
+        : stateFromHead(before, store, { ...older, nodes: "all" });
   const stored = [...start.nodes.entries];
   const wasHidden = stored.map((_, slot) => !isLive(start, slot));
   let state = start;

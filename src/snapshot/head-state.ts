@@ -16,14 +16,17 @@ export interface HeadLoadOptions {
   readonly receiptsKept: number;
   /** "outlined" for commits: without bodies if the head has an outline. "none" for a fold that only appends. */
   readonly nodes: "all" | "outlined" | "none";
-  /** Answers the stored receipts when one is first looked up; the snapshot may be another by then. */
-  readonly olderReceipts: () => readonly Receipt[];
+  /** Answers the stored receipts of a session when one is first looked up; the snapshot may be another by then. */
+  readonly olderReceipts: (sessionId: string) => readonly Receipt[];
   /** The same for removals. */
-  readonly olderRemovals: () => StoredRemovals;
+  readonly olderRemovals: (sessionId: string) => StoredRemovals;
 }
 
+/** Of a load whose nodes are there. */
+export type OlderOptions = Omit<HeadLoadOptions, "nodes">;
+
 /** For work that looks up neither. */
-export const NO_OLDER: Omit<HeadLoadOptions, "nodes"> = {
+export const NO_OLDER: OlderOptions = {
   receiptsKept: 0,
   olderReceipts: () => [],
   olderRemovals: () => ({ oldest: 0, removals: [] }),
@@ -44,8 +47,35 @@ export function* stateFromHeadInSteps(
   store: Pick<PageStore, "read">,
   options: HeadLoadOptions,
 ): Steps<SessionState> {
-  const nodes = yield* nodesOf(stored, store, options.nodes);
-  const { sessionId, deleted, head, meta, picker, ledger, lastCommitLsn, lastLsn, receipts } = stored;
+  if (options.nodes === "none") return stateWithoutNodes(stored, options);
+  const outlined = options.nodes === "outlined" ? stateFromOutline(stored, options) : undefined;
+  return outlined ?? stateWith(yield* readNodes(stored.nodes, store), stored, options);
+}
+
+/** The head as a state whose nodes are without bodies; undefined if it has no outline. */
+export function stateFromOutline(stored: StoredHead, options: OlderOptions): SessionState | undefined {
+  const nodes = outlinedNodes(stored);
+  return nodes === undefined ? undefined : stateWith(nodes, stored, options);
+}
+
+/** The head as a state to which is only appended: it has none of the stored nodes, and none of them is hidden. */
+export function stateWithoutNodes(stored: StoredHead, options: OlderOptions): SessionState {
+  return stateWith(new NodeTable("borrowed"), stored, options, 0);
+}
+
+function stateWith(
+  nodes: NodeTable,
+  stored: StoredHead,
+  options: OlderOptions,
+  hiddenCount = stored.hiddenCount,
+): SessionState {
+  const { sessionId, deleted, head, meta, picker, ledger, lastCommitLsn, lastLsn } = stored;
+  const { receiptsKept, olderReceipts, olderRemovals } = options;
+  const hasReceipts = stored.receipts.length > 0;
+  const older =
+    stored.removals.length === 0
+      ? undefined
+      : { revision: head?.revision ?? 0, read: () => olderRemovals(sessionId) };
   return newState({
     sessionId,
     deleted,
@@ -55,27 +85,14 @@ export function* stateFromHeadInSteps(
     ledger,
     nodes,
     length: nodes.entries.length,
-    hiddenCount: options.nodes === "none" ? 0 : stored.hiddenCount,
-    receipts: new ReceiptTable(
-      options.receiptsKept,
-      receipts.length === 0 ? undefined : options.olderReceipts,
-    ),
-    removals: new RemovalLog(stored.oldestCopy, storedRemovals(stored, options)),
+    hiddenCount,
+    receipts: new ReceiptTable(receiptsKept, hasReceipts ? () => olderReceipts(sessionId) : undefined),
+    removals: new RemovalLog(stored.oldestCopy, older),
     removalCount: 0,
     ordinal: 0,
     lastCommitLsn,
     lastLsn,
   });
-}
-
-function* nodesOf(
-  stored: StoredHead,
-  store: Pick<PageStore, "read">,
-  which: HeadLoadOptions["nodes"],
-): Steps<NodeTable> {
-  if (which === "none") return new NodeTable("borrowed");
-  const outlined = which === "outlined" ? outlinedNodes(stored) : undefined;
-  return outlined ?? (yield* readNodes(stored.nodes, store));
 }
 
 function* readNodes(forest: Forest, store: Pick<PageStore, "read">): Steps<NodeTable> {
@@ -93,11 +110,6 @@ function* readNodes(forest: Forest, store: Pick<PageStore, "read">): Steps<NodeT
     bytes += leaf.bytes;
   }
   return nodes;
-}
-
-function storedRemovals({ head, removals }: StoredHead, { olderRemovals }: HeadLoadOptions) {
-  if (removals.length === 0) return undefined;
-  return { revision: head?.revision ?? 0, read: olderRemovals };
 }
 
 /** The stored receipts, oldest first. */

@@ -15,13 +15,19 @@ import {
   configFromWire,
   metaFromWire,
   nodeFromWire,
-  pickerFromWire,
   usageFromWire,
 } from "../session/record.ts";
 import { expectItems, readOptionalRef, readOptionalText, readRef } from "../session/record-reader.ts";
 import { writeConfig, writeOptional, writeRef, writeText, writeUsage } from "../session/record-writer.ts";
 import type { Removal } from "../session/removals.ts";
-import { type HeadState, NO_PICKER, newHead, type PickerState, type Receipt } from "../session/state.ts";
+import {
+  type HeadState,
+  NO_PICKER,
+  newHead,
+  newPicker,
+  type PickerState,
+  type Receipt,
+} from "../session/state.ts";
 import type { SessionMeta, TokenLedgerEntry } from "../session/types.ts";
 import { type Forest, readForest, writeForest } from "./pages.ts";
 
@@ -98,26 +104,38 @@ export function decodeHead(sessionId: string, bytes: Uint8Array): StoredHead {
   if (items !== expected) throw new Error(`a head of layout ${layout} has ${items} items`);
   const deleted = from.value() === true;
   const head = from.nil() ? undefined : readHeadState(from);
+  const lacksRemovals = layout === LAYOUT_WITHOUT_REMOVALS;
   // Properties are made in the order of the bytes.
   const stored: StoredHead = {
     sessionId,
     deleted,
     head,
     meta: from.nil() ? undefined : metaFromWire(sessionId, from.value()),
-    picker: pickerFromWire(from.value()) ?? NO_PICKER,
-    ledger: asArray(from.value(), "ledger").map(usageFromWire),
+    picker: readPicker(from),
+    ledger: readLedger(from),
     lastCommitLsn: asNumber(from.value(), "last commit LSN"),
     lastLsn: asNumber(from.value(), "last LSN"),
     hiddenCount: asNumber(from.value(), "hidden count"),
     nodes: readForest(from),
     receipts: readForest(from),
-    ...(layout === LAYOUT_WITHOUT_REMOVALS
-      ? { removals: [], oldestCopy: oldestCopyOf(head) }
-      : { removals: readForest(from), oldestCopy: asNumber(from.value(), "oldest copy") }),
+    removals: lacksRemovals ? [] : readForest(from),
+    oldestCopy: lacksRemovals ? oldestCopyOf(head) : asNumber(from.value(), "oldest copy"),
     outline: layout === LAYOUT ? readOutline(from) : undefined,
   };
   from.finish();
   return stored;
+}
+
+function readPicker(from: MsgpackReader): PickerState {
+  if (from.nil()) return NO_PICKER;
+  expectItems(from, 2, "picker");
+  return newPicker(asText(from.value(), "first message"), asNumber(from.value(), "count"));
+}
+
+function readLedger(from: MsgpackReader): TokenLedgerEntry[] {
+  const ledger: TokenLedgerEntry[] = [];
+  for (let left = from.array("ledger"); left > 0; left--) ledger.push(usageFromWire(from.value()));
+  return ledger;
 }
 
 /** The head's own: what it is decoded from may be read over. */

@@ -65,6 +65,25 @@ test("commits to a small session that is not in memory read no page, and later r
   await store.close();
 });
 
+test("commits to one of which the log has a record behind the snapshot read no page either, and follow that record", async () => {
+  const { store, vfs } = await cold((before) => send(before, 3, next("d", "c")));
+  withoutPages(vfs);
+  await refuses(send(store, 3, next("e", "c")), "HEAD_REVISION_CONFLICT");
+  await send(store, 4, next("e", "d"));
+  vfs.heal();
+  await shows(store, ["a", "b", "c", "d", "e"]);
+  await store.close();
+});
+
+test("a head that cannot be read is the answer to the commit that needs it, and is read again for the next", async () => {
+  const { store, vfs } = await cold();
+  vfs.inject({ operation: "read", errno: "EIO", path: /\/heads\// });
+  await refuses(send(store, 3, next("d", "c")), "STORE_IO");
+  await send(store, 3, next("d", "c"));
+  await shows(store, ["a", "b", "c", "d"]);
+  await store.close();
+});
+
 test("what a commit may not do it may not do to a session of which only the outline was read", async () => {
   const { store, vfs } = await cold();
   withoutPages(vfs);

@@ -80,6 +80,7 @@ function startRegistry(maxResidentBytes: number, parts: { departed?: Departed; n
       *load(sessionId) {
         return emptySession(sessionId, 10);
       },
+      loadAtOnce: () => undefined,
       *bringBack() {},
       blobKind: () => undefined,
       damageHiding: () => undefined,

@@ -45,6 +45,7 @@ export class SessionRig {
     const services: SessionServices = {
       recent: undefined,
       load: (sessionId) => this.#load(sessionId),
+      loadAtOnce: () => undefined,
       bringBack: (_sessionId, nodes) => this.#bringBack(nodes),
       runLoad: (load, done) => this.#work.run(load, done),
       waits: (bytes) => {
