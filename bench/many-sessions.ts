@@ -1,15 +1,16 @@
 /**
  * What does the number of sessions cost? Stores of 1,000 to 100,000 sessions of five nodes, closed cleanly: opening
  * them, the first load of a random session, the first page of a listing, and the bytes a session takes in heads files
- * and packs. Beside the same of the smallest store. `VARVE_BENCH_SESSIONS=1000,1000000` asks for other numbers: to write a
+ * and packs; and opening them after an owner died with so many commits behind the snapshot. Beside the same of the smallest store. `VARVE_BENCH_SESSIONS=1000,1000000` asks for other numbers: to write a
  * million takes minutes.
  */
-import { rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { extname, join } from "node:path";
 import { openStore, type Store } from "../src/index.ts";
 import { apart } from "./support/apart.ts";
 import type { Bench, BenchRun, Row } from "./support/bench.ts";
 import { commitOf, nodeOf, sessionOf } from "./support/commits.ts";
+import { copyStore } from "./support/copy-store.ts";
 import type { Opened, Opening } from "./support/opener.ts";
 import { patiently } from "./support/patiently.ts";
 import { type Case, interleave, type Sample } from "./support/rounds.ts";
@@ -49,11 +50,15 @@ export const manySessions: Bench = {
       );
       rows.push(...(await interleave(run, cases)));
     }
-    for (const count of counts) rmSync(directoryOf(run, count), { recursive: true });
+    for (const count of counts)
+      for (const left of ["", "-left"]) rmSync(`${directoryOf(run, count)}${left}`, { recursive: true });
     const plot = { xLabel: "sessions", xScale: "log", yScale: "log" } as const;
     return {
       rows,
-      verified: ["every session that was loaded has its nodes, and every page its entries"],
+      verified: [
+        "every session that was loaded has its nodes, and every page its entries",
+        `after every crash all of ${tailCommits(run).toLocaleString("en")} commits were replayed`,
+      ],
       absent: [],
       plots: [{ kind: "lines", title: "Time over the number of sessions", metric: "millis", ...plot }],
     };
@@ -62,9 +67,8 @@ export const manySessions: Bench = {
 
 const SUBJECTS: Readonly<Record<string, (run: BenchRun, count: number) => Promise<Sample>>> = {
   "open after close()": async (run, count) => {
-    const entry = new URL(`./support/opener${extname(import.meta.url)}`, import.meta.url);
-    const input: Opening = { directory: directoryOf(run, count), options: options(run) };
-    const { millis, beforeMib, openMib } = await apart<Opened>(entry, input);
+    const { millis, beforeMib, openMib, cleanClose } = await openApart(run, directoryOf(run, count));
+    expectEqual("clean close", cleanClose, true);
     run.say(
       `${count} sessions: ${Math.round(millis)} ms, ${Math.round(beforeMib)} MiB before, ${Math.round(openMib)} MiB open`,
     );
@@ -101,7 +105,49 @@ const SUBJECTS: Readonly<Record<string, (run: BenchRun, count: number) => Promis
       const { headsBytes, packBytes } = store.stats().snapshot;
       return { figures: { bytesPerSession: (headsBytes + packBytes) / count } };
     }),
+  // Last: the store has those commits from here on.
+  "open after a crash": async (run, count) => {
+    const left = await leftBehind(run, count);
+    const crashed = join(run.directory, "crashed");
+    copyStore(left, crashed);
+    const { millis, openMib, replayed, cleanClose } = await openApart(run, crashed);
+    rmSync(crashed, { recursive: true });
+    expectEqual("clean close", cleanClose, false);
+    expectEqual("commits replayed", replayed, tailCommits(run));
+    return { figures: { millis, rssMib: openMib } };
+  },
 };
+
+const tailCommits = (run: BenchRun): number => pick(run, 50_000, 50);
+
+function openApart(run: BenchRun, directory: string): Promise<Opened> {
+  const entry = new URL(`./support/opener${extname(import.meta.url)}`, import.meta.url);
+  const input: Opening = { directory, options: options(run) };
+  return apart<Opened>(entry, input);
+}
+
+/** The store as an owner leaves it that committed to sessions far apart since the snapshot, and died. Made once. */
+async function leftBehind(run: BenchRun, count: number): Promise<string> {
+  const left = `${directoryOf(run, count)}-left`;
+  if (existsSync(left)) return left;
+  const store = await openStore(directoryOf(run, count), { ...options(run), sync: "never" });
+  for (let from = 0; from < tailCommits(run); from += AT_ONCE) {
+    const turns = Array.from({ length: Math.min(AT_ONCE, tailCommits(run) - from) }, (_, n) => from + n);
+    await Promise.all(turns.map((turn) => commitBehind(store, turn, count)));
+  }
+  copyStore(directoryOf(run, count), left);
+  await store.close();
+  return left;
+}
+
+/** The sessions have one commit of all their nodes; every course over all of them adds a node to each. */
+function commitBehind(store: Store, turn: number, count: number): Promise<unknown> {
+  const id = sessionOf((turn * 7919) % count);
+  const course = Math.floor(turn / count);
+  return store
+    .session(id)
+    .commitRuntimeState({ ...commitOf(id, NODES + course), expectedHeadRevision: 1 + course });
+}
 
 /** Numbers of sessions that the environment asks for. */
 function asked(): number[] | undefined {

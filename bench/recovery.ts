@@ -3,12 +3,13 @@
  * beside reading and checksumming the same files. The death is a copy of the directory taken while the owner
  * still has it open and idle: what a process crash leaves.
  */
-import { cpSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { basename, join } from "node:path";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { openStore, type Store } from "../src/index.ts";
 import type { Bench, BenchRun, Row } from "./support/bench.ts";
 import { commitOf, sessionOf } from "./support/commits.ts";
+import { copyStore } from "./support/copy-store.ts";
 import { interleave, type Sample } from "./support/rounds.ts";
 import { pick, sized } from "./support/sizes.ts";
 import { DURABILITY, expectEqual } from "./support/subject.ts";
@@ -93,7 +94,7 @@ async function measureRecovery(run: BenchRun, mib: number): Promise<{ rows: Row[
       ...point,
       subject: "varve, after a crash",
       measure: async () => {
-        copy(directory, crashed);
+        copyStore(directory, crashed);
         const sample = await open(crashed, false);
         rmSync(crashed, { recursive: true });
         return sample;
@@ -103,7 +104,7 @@ async function measureRecovery(run: BenchRun, mib: number): Promise<{ rows: Row[
       ...point,
       subject: "varve, after close()",
       measure: async () => {
-        copy(directory, sealed);
+        copyStore(directory, sealed);
         // Untimed: an opening as a host makes it, and its close, which folds a long log and seals it.
         await (await openStore(sealed, sized(run))).close();
         const sample = await open(sealed, true);
@@ -115,11 +116,6 @@ async function measureRecovery(run: BenchRun, mib: number): Promise<{ rows: Row[
   await owner.close();
   rmSync(directory, { recursive: true });
   return { rows, verified: `${mib} MiB: ${commits} commits, the last one read back after every opening` };
-}
-
-/** Spares are left out: a thread may still be at work on one, and a store does without. */
-function copy(source: string, target: string): void {
-  cpSync(source, target, { recursive: true, filter: (path) => !basename(path).startsWith("spare") });
 }
 
 /** Commits in turn over the sessions until the log beyond the snapshot is that long. */

@@ -11,6 +11,9 @@ export interface Opened {
   /** Of the process, before the store was opened and with it open. */
   readonly beforeMib: number;
   readonly openMib: number;
+  /** Commits that were replayed, and whether the owner before had closed the store. */
+  readonly replayed: number;
+  readonly cleanClose: boolean;
 }
 
 answerApart(async ({ directory, options }: Opening): Promise<Opened> => {
@@ -19,6 +22,7 @@ answerApart(async ({ directory, options }: Opening): Promise<Opened> => {
   const store = await openStore(directory, options);
   const millis = performance.now() - started;
   const openMib = rssMib();
+  const { replayedRecords, cleanClose } = store.recovery;
   await store.close();
-  return { millis, beforeMib, openMib };
+  return { millis, beforeMib, openMib, replayed: replayedRecords, cleanClose };
 });
