@@ -130,7 +130,7 @@ function openApart(run: BenchRun, directory: string): Promise<Opened> {
 async function leftBehind(run: BenchRun, count: number): Promise<string> {
   const left = `${directoryOf(run, count)}-left`;
   if (existsSync(left)) return left;
-  const store = await openStore(directoryOf(run, count), { ...options(run), sync: "never" });
+  const store = await openStore(directoryOf(run, count), options(run));
   for (let from = 0; from < tailCommits(run); from += AT_ONCE) {
     const turns = Array.from({ length: Math.min(AT_ONCE, tailCommits(run) - from) }, (_, n) => from + n);
     await Promise.all(turns.map((turn) => commitBehind(store, turn, count)));

@@ -26,7 +26,7 @@ import { corrupt, type LogPlace, listSegments, segmentPath } from "./files.ts";
 import { type Frame, FrameType, type Image, imageOf, saltSeed } from "./frame.ts";
 import { type Place, type Remains, type ScanEnd, scanFramesInSteps, scanRemainsInSteps } from "./scan.ts";
 import { SEGMENT_FORMAT_VERSION, SEGMENT_HEADER_BYTES, saltField } from "./segment.ts";
-import { readImage } from "./segment-image.ts";
+import { type ImageRoom, readImage } from "./segment-image.ts";
 import type { Tail } from "./tail.ts";
 
 /** How the last segment ended. */
@@ -80,24 +80,39 @@ export function decide(end: ScanEnd, remains: Remains, tail: Tail | undefined): 
   return { kind: "torn", end: remains.end };
 }
 
-/** Walks the sealed segments from `start`, handing out their records; answers the last one of the chain. */
-export function* walkSealed(place: LogPlace, start: LogStart, onRecord: OnRecord): Steps<ChainLink> {
+/**
+ * Walks the sealed segments from `start`, handing out their records; answers the last one of the chain. A payload is valid
+ * until `onRecord` returns: all segments are read into the room.
+ */
+export function* walkSealed(
+  place: LogPlace,
+  start: LogStart,
+  onRecord: OnRecord,
+  room: ImageRoom,
+): Steps<ChainLink> {
   let current = chainStart(place, start);
   for (;;) {
     const step = chainNext(place, current);
     if (step === undefined) return current;
-    yield* readSealed(place, current, step.end, onRecord);
+    yield* readSealed(place, current, step.end, onRecord, room);
     current = step.next;
     yield;
   }
 }
 
-/** Reads the last segment of the chain and decides how the log ended; throws CORRUPT where it must refuse. */
-export function* readLast(place: LogPlace, last: ChainLink, tail: Tail | undefined): Steps<LastSegment> {
+/**
+ * Reads the last segment of the chain, into the room, and decides how the log ended; throws CORRUPT where it must refuse.
+ */
+export function* readLast(
+  place: LogPlace,
+  last: ChainLink,
+  tail: Tail | undefined,
+  room: ImageRoom,
+): Steps<LastSegment> {
   const { header, from } = last;
   const path = segmentPath(place, header.number);
   const seed = saltSeed(header.salt);
-  const image = yield* readImage(place, header.number, header.fileBytes);
+  const image = yield* readImage(place, header.number, header.fileBytes, room);
   const frames: Frame[] = [];
   let durableEnd = from;
   const end = yield* scanFramesInSteps(image, seed, from, image.bytes.length, (frame) => {
@@ -150,6 +165,8 @@ interface Unlinked {
 function* readUnlinked(place: LogPlace, last: ChainLink, lsn: Lsn, tail: Tail | undefined): Steps<Unlinked> {
   const numbers = listSegments(place).filter((number) => number > last.header.number);
   const torn: TornPart[] = [];
+  // Not that of the last segment, which is still needed.
+  const room: ImageRoom = {};
   let durable = 0;
   for (const number of numbers) {
     const path = segmentPath(place, number);
@@ -164,7 +181,7 @@ function* readUnlinked(place: LogPlace, last: ChainLink, lsn: Lsn, tail: Tail | 
       continue;
     }
     yield;
-    const image = yield* readImage(place, number, head.header.fileBytes);
+    const image = yield* readImage(place, number, head.header.fileBytes, room);
     const remains = yield* scanRemainsInSteps(image, saltSeed(head.header.salt), SEGMENT_HEADER_BYTES);
     if (remains.durable > lsn) {
       throw corrupt(
@@ -196,7 +213,7 @@ function wasInUse(
 }
 
 function tornPart(segment: number, image: Image, offset: number, end: number): TornPart {
-  return { segment, offset, bytes: image.bytes.subarray(offset, end) };
+  return { segment, offset, bytes: Buffer.from(image.bytes.subarray(offset, end)) };
 }
 
 function unknownType(path: string, offset: number, type: number): Error {

@@ -36,6 +36,7 @@ import { quarantine } from "./quarantine.ts";
 import { type LastSegment, readLast, walkSealed } from "./recovery.ts";
 import { type OnProgress, ReplayProgress } from "./replay-progress.ts";
 import { FIRST_DATA_AT, segmentBytesFor } from "./segment.ts";
+import type { ImageRoom } from "./segment-image.ts";
 import { ensureTail, newestTail, readTail } from "./tail.ts";
 import { LogWriter, type Run, type WriterPosition } from "./writer.ts";
 
@@ -88,7 +89,8 @@ export function* reopen(
   const tail = newestTail(readTail(place.vfs, tailPath(place), place.storeId));
   const progress = onProgress === undefined ? undefined : new ReplayProgress(place, start, tail, onProgress);
   const counted = countRecords(onRecord, progress);
-  const last = yield* readLast(place, yield* walkSealed(place, start, counted.onRecord), tail);
+  const room: ImageRoom = {};
+  const last = yield* readLast(place, yield* walkSealed(place, start, counted.onRecord, room), tail, room);
   const above = yield* handOut(last, counted.onRecord);
   const warnings = quarantine(place, last.torn);
   if (ensureTail(place.vfs, tailPath(place))) {

@@ -107,11 +107,17 @@ function checkUntil(place: LogPlace, segment: ChainLink, until: LogStart): void 
 /** The records of the whole log as far as they are proven durable, perhaps beside a live owner. */
 export function* scanTail(place: LogPlace, start: LogStart, onRecord: OnRecord): Steps<LogRecovery> {
   const counter = new Counter(start, onRecord);
+  const room: ImageRoom = {};
   for (let attempt = 1; ; attempt += 1) {
     const before = fingerprint(place, start);
     try {
       const tail = newestTail(readTail(place.vfs, tailPath(place), place.storeId));
-      const last = yield* readLast(place, yield* walkSealed(place, start, counter.onRecord), tail);
+      const last = yield* readLast(
+        place,
+        yield* walkSealed(place, start, counter.onRecord, room),
+        tail,
+        room,
+      );
       for (const frame of last.frames) {
         if (frame.lsn > last.durable) break;
         counter.onRecord(frame.lsn, last.header.number, frame.offset, payloadOf(last.image, frame));

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { runThrough, type Steps } from "../../src/steps.ts";
 import { withFaults } from "../../src/vfs/fault.ts";
+import { forwardFile, forwardVfs } from "../../src/vfs/forward.ts";
 import type { FileStat, OpenMode, Vfs, VfsFile } from "../../src/vfs/vfs.ts";
 import { readHead } from "../../src/wal/chain.ts";
 import { FrameType, imageOf, putFrame, saltSeed, stampFrame } from "../../src/wal/frame.ts";
@@ -159,13 +160,48 @@ test("what a segment without a LINK proves counts, and what stands in it is kept
   // Its frame verifies, and was written behind a sync of LSN 2.
   relink(given, { lsn: link.lsn + 1 }, {});
   const start = log.start ?? assert.fail();
-  const ofChain = runThrough(walkSealed(place(log), start, () => assert.fail("nothing is linked")));
-  const { durable, torn } = runThrough(readLast(place(log), ofChain, undefined));
+  const ofChain = runThrough(walkSealed(place(log), start, () => assert.fail("nothing is linked"), {}));
+  assert.ok(log.vfs.stat(segmentPathOf(last + 1)), "a spare is read behind it, into the same memory");
+  const { durable, torn } = runThrough(readLast(place(log), ofChain, undefined, {}));
   assert.equal(durable, 2);
   assert.deepEqual(
     torn.map(({ segment, offset, bytes }) => [segment, offset, bytes.length]),
     [[last, SEGMENT_HEADER_BYTES, FIRST_DATA_AT - SEGMENT_HEADER_BYTES]],
   );
+  const stands = Buffer.alloc(FIRST_DATA_AT - SEGMENT_HEADER_BYTES);
+  const file = log.vfs.open(segmentPathOf(last), "read");
+  file.read(stands, SEGMENT_HEADER_BYTES);
+  file.close();
+  assert.deepEqual(Buffer.from(torn[0]?.bytes ?? []), stands);
+});
+
+test("a log of any length is read into the same memory, segment by segment", async () => {
+  const log = await opened();
+  for (let segment = 0; segment < 6; segment++) {
+    await log.write(50_000);
+    await log.roll();
+  }
+  log.kill();
+  const memory = new Set<ArrayBufferLike>();
+  const watched = forwardVfs(log.vfs, {
+    open: (path, mode) => {
+      const file = log.vfs.open(path, mode);
+      return forwardFile(file, {
+        read: (target, position) => {
+          if (target.length > 50_000) memory.add(target.buffer);
+          return file.read(target, position);
+        },
+      });
+    },
+  });
+  let records = 0;
+  const room = {};
+  const reading = { ...place(log), vfs: watched };
+  const last = runThrough(walkSealed(reading, log.start ?? assert.fail(), () => void records++, room));
+  runThrough(readLast(reading, last, undefined, room));
+  assert.equal(records, 6);
+  // The first is shorter than the last, which is read whole; spares are read beside it.
+  assert.ok(memory.size <= 3, `${memory.size} pieces of memory for six sealed segments and the last`);
 });
 
 test("a step of an opening reads one segment at most, sealed, last or spare", async () => {
@@ -182,7 +218,8 @@ test("a step of an opening reads one segment at most, sealed, last or spare", as
   const opening = { ...place(log), vfs: counted };
   const start = log.start ?? assert.fail();
   const steps = (function* (): Steps<unknown> {
-    return yield* readLast(opening, yield* walkSealed(opening, start, () => {}), undefined);
+    const room = {};
+    return yield* readLast(opening, yield* walkSealed(opening, start, () => {}, room), undefined, room);
   })();
   const reads: number[] = [];
   for (let done = false; !done; all.read = 0) {
