@@ -24,6 +24,7 @@ export interface LogStart {
   readonly crc: number;
 }
 
+/** The payload is valid until it returns: what is read next comes into the same memory. */
 export type OnRecord = (lsn: Lsn, segment: number, offset: number, payload: Uint8Array) => void;
 
 /** The front of a segment file. A "spare" has a right header and no LINK. */

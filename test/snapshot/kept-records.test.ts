@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fold } from "../../src/snapshot/fold.ts";
 import { KeptRecords, NOT_KEPT } from "../../src/snapshot/kept-records.ts";
-import { forwardFile, forwardVfs } from "../../src/vfs/forward.ts";
+import { watchReads } from "../support/watch-reads.ts";
 import { ROOT, SnapshotFixture } from "./fixture.ts";
 
 const MIB = 1024 * 1024;
@@ -47,16 +47,8 @@ test("a fold reads a short record once and a long one again, and makes the same 
   const until = await fixture.roll();
   // The scan reads segments from their beginnings.
   const placesRead = new Set<string>();
-  const watched = forwardVfs(fixture.vfs, {
-    open: (path, mode) => {
-      const file = fixture.vfs.open(path, mode);
-      return forwardFile(file, {
-        read: (target, position) => {
-          if (path.endsWith(".wal") && position > 0) placesRead.add(`${path} ${position}`);
-          return file.read(target, position);
-        },
-      });
-    },
+  const watched = watchReads(fixture.vfs, (path, position) => {
+    if (path.endsWith(".wal") && position > 0) placesRead.add(`${path} ${position}`);
   });
   const { manifest } = fixture;
   const input = {

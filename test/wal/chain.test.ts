@@ -6,7 +6,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { runThrough, type Steps } from "../../src/steps.ts";
 import { withFaults } from "../../src/vfs/fault.ts";
-import { forwardFile, forwardVfs } from "../../src/vfs/forward.ts";
 import type { FileStat, OpenMode, Vfs, VfsFile } from "../../src/vfs/vfs.ts";
 import { readHead } from "../../src/wal/chain.ts";
 import { FrameType, imageOf, putFrame, saltSeed, stampFrame } from "../../src/wal/frame.ts";
@@ -15,6 +14,7 @@ import { encodeLink, FIRST_DATA_AT, type Link, SEGMENT_HEADER_BYTES } from "../.
 import { walkLog } from "../../src/wal/walk.ts";
 import { ForwardingVfs } from "../support/forwarding-vfs.ts";
 import { CountedTurns } from "../support/turns.ts";
+import { watchReads } from "../support/watch-reads.ts";
 import {
   DIRECTORY,
   type LogFixture,
@@ -183,16 +183,8 @@ test("a log of any length is read into the same memory, segment by segment", asy
   }
   log.kill();
   const memory = new Set<ArrayBufferLike>();
-  const watched = forwardVfs(log.vfs, {
-    open: (path, mode) => {
-      const file = log.vfs.open(path, mode);
-      return forwardFile(file, {
-        read: (target, position) => {
-          if (target.length > 50_000) memory.add(target.buffer);
-          return file.read(target, position);
-        },
-      });
-    },
+  const watched = watchReads(log.vfs, (_path, _position, target) => {
+    if (target.length > 50_000) memory.add(target.buffer);
   });
   let records = 0;
   const room = {};
