@@ -3,11 +3,15 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Measured } from "./bench.ts";
 
+/** Bytes in allocated blocks, so that holes in sparse files count nothing; of an open store too. */
 export function bytesBelow(directory: string): number {
   let sum = 0;
   for (const entry of readdirSync(directory, { withFileTypes: true, recursive: true })) {
-    // Allocated blocks, so that holes in sparse files count nothing.
-    if (entry.isFile()) sum += statSync(join(entry.parentPath, entry.name)).blocks * 512;
+    if (!entry.isFile()) continue;
+    const stats = statSync(join(entry.parentPath, entry.name), { throwIfNoEntry: false });
+    // A file that a working store renamed or removed since it was listed: what was summed is of no one moment.
+    if (stats === undefined) return bytesBelow(directory);
+    sum += stats.blocks * 512;
   }
   return sum;
 }
