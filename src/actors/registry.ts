@@ -1,14 +1,13 @@
 /**
  * The sessions in memory: makes a session's cell on its first request and its actor on the first that is told as an
  * event, and passivates those that were idle or that the memory budget needs back. A passivated session loses nothing:
- * its state is read again from the snapshot and the tail. Before any is passivated to make room, large ones shed the
- * bodies of their nodes: were sessions in use to leave, each commit would read one back.
+ * its state is read again from the snapshot and the tail. Before any is passivated to make room, large ones shed what commits
+ * need not (`shedding.ts`): were sessions in use to leave, each commit would read one back.
  *
  * 1. A session with an answer outstanding, or at work, is never passivated; the budget is looked at again when it
  *    is answered. Of two cells of one session each would decide without the other.
  * 2. The map is ordered by last use, so the oldest come first.
- * 3. Making room looks at a bounded number of sessions that must stay, so a commit's cost does not grow with
- *    the number of sessions that wait for the log.
+ * 3. Making room looks at a bounded number of sessions that must stay, however many wait for the log.
  * 4. A bounded number of sessions leaves in one turn, also when all of them do at the end.
  * 5. While memory is full, a session that was used once leaves before one that was used again (`newcomers.ts`).
  * 6. While many come and go, what the garbage collector has not given back counts against the budget, up to half of it.
@@ -29,13 +28,12 @@ import { SessionCell } from "./session.ts";
 import { type SessionRef, startActor } from "./session-actor.ts";
 import type { CommitEvent } from "./session-events.ts";
 import type { SessionServices } from "./session-services.ts";
+import { Shedding } from "./shedding.ts";
 
 /** Sessions that must stay, at which one attempt to make room stops looking. */
 const MAX_KEPT = 16;
 /** Share of the budget that making room goes down to, so that it does not run on every commit. */
 const LOW_WATER = 0.9;
-/** Bytes of bodies from which a session sheds them before any session is passivated to make room. */
-const WORTH_SHEDDING_BYTES = 128 * KIB;
 /** Bytes of passivated sessions: what the budget puts up with, and how often one is watched and the collector told. */
 const DEPARTED = { floorBytes: 32 * MIB, markerBytes: 1 * MIB, tellBytes: 64 * MIB };
 /** Of newcomers up to so many bytes this share waits for a collection of the whole heap; the rest dies young. As measured. */
@@ -55,8 +53,7 @@ export class SessionRegistry {
   readonly #clock: Clock;
   readonly #onPassivated: (sessions: number, bytes: number) => void;
   readonly #onShed: (sessions: number, bytes: number) => void;
-  /** Sessions with bodies worth shedding, in the order they came to have them. */
-  readonly #heavy = new Set<SessionCell>();
+  readonly #shedding = new Shedding();
   readonly #departed: Departed;
   readonly #newcomers: Newcomers;
   readonly #longWork: LongWork;
@@ -157,7 +154,7 @@ export class SessionRegistry {
       // Moves it to the young end, at most once a round.
       this.#residents.delete(sessionId);
       this.#residents.set(sessionId, cell);
-      if (this.#heavy.delete(cell)) this.#heavy.add(cell);
+      this.#shedding.used(cell);
     }
     cell.lastUsed = this.#round;
     return cell;
@@ -192,10 +189,15 @@ export class SessionRegistry {
 
   #account(cell: SessionCell): void {
     this.#count(cell);
-    if (cell.sheddableBytes >= WORTH_SHEDDING_BYTES) this.#heavy.add(cell);
+    this.#shedding.look(cell);
+    this.#makeRoom(cell);
+  }
+
+  #makeRoom(except?: SessionCell): void {
     const budget = this.#budget;
-    if (this.#bytes > budget) this.#shed(budget * LOW_WATER);
-    if (this.#bytes > budget) this.#passivate((used) => used > budget * LOW_WATER, cell);
+    if (this.#bytes > budget && this.#shed(budget * LOW_WATER))
+      return this.#goOnLater(() => this.#makeRoom());
+    if (this.#bytes > budget) this.#passivate((used) => used > budget * LOW_WATER, except);
   }
 
   /** Bytes that sessions may take now. */
@@ -203,32 +205,30 @@ export class SessionRegistry {
     return Math.max(this.#maxBytes * LEAST_SHARE, this.#maxBytes - this.recentBytes - this.#departed.bytes);
   }
 
-  #count(cell: SessionCell): void {
-    const { bytes } = cell;
-    this.#bytes += bytes - cell.accountedBytes;
-    cell.accountedBytes = bytes;
+  /** Answers by how much its bytes grew. */
+  #count(cell: SessionCell): number {
+    const grown = cell.bytes - cell.accountedBytes;
+    this.#bytes += grown;
+    cell.accountedBytes += grown;
+    return grown;
   }
 
   #forget(sessionId: string, cell: SessionCell): void {
     this.#residents.delete(sessionId);
     this.#newcomers.delete(cell);
-    this.#heavy.delete(cell);
+    this.#shedding.delete(cell);
     this.#bytes -= cell.accountedBytes;
   }
 
-  /** Bodies leave first: a session that is in use needs them only when it is read. */
-  #shed(downTo: number): void {
-    let sessions = 0;
+  /** What sessions in use can do without leaves before any session does. True: there is more than a turn takes. */
+  #shed(downTo: number): boolean {
     const before = this.#bytes;
-    for (const cell of this.#heavy) {
-      if (this.#bytes <= downTo) break;
-      this.#heavy.delete(cell);
-      const { bytes } = cell;
-      cell.shed();
-      this.#count(cell);
-      if (cell.bytes < bytes) sessions++;
-    }
+    const { sessions, goesOn } = this.#shedding.run(
+      () => this.#bytes <= downTo,
+      (cell) => this.#count(cell) < 0,
+    );
     if (sessions > 0) this.#onShed(sessions, before - this.#bytes);
+    return goesOn && this.#bytes > downTo;
   }
 
   /** Its trial is over: while memory is full it leaves. */
@@ -264,7 +264,7 @@ export class SessionRegistry {
     for (const [sessionId, cell] of this.#residents) {
       if (kept === MAX_KEPT || !goOn(this.#bytes, cell)) break;
       if (sessions === SESSIONS_LEAVING_PER_TURN) {
-        this.#goOnLater(goOn);
+        this.#goOnLater(() => this.#passivate(goOn));
         break;
       }
       if (cell.waiting > 0 || cell.isBusy || cell === except) {
@@ -289,12 +289,12 @@ export class SessionRegistry {
   }
 
   /** One course at a time: what it leaves undone is seen by the next commit, or the next round. */
-  #goOnLater(goOn: (usedBytes: number, cell: SessionCell) => boolean): void {
+  #goOnLater(work: () => void): void {
     if (this.#goesOn) return;
     this.#goesOn = true;
     this.#clock.turn("registry", () => {
       this.#goesOn = false;
-      this.#passivate(goOn);
+      work();
     });
   }
 }

@@ -61,6 +61,8 @@ export class SessionCell {
   #failedLoad: { readonly error: unknown } | undefined;
   /** While bodies are on their way back: what waits for them, in call order. */
   #forBodies: SessionActorEvent[] | undefined;
+  /** From where something is decided until it is applied: entries that are there for the one must be for the other. */
+  isDeciding = false;
 
   constructor(sessionId: string, services: SessionServices) {
     this.sessionId = sessionId;
@@ -98,16 +100,6 @@ export class SessionCell {
     if (this.#planned === undefined) return empty;
     const { nodes, receipts, removals, picker } = this.#planned;
     return empty + nodes.bytes + receipts.bytes + removals.bytes + picker.firstUserMessage.length;
-  }
-
-  /** Bytes of bodies that `shed` may free. */
-  get sheddableBytes(): number {
-    return this.#visible?.nodes.sheddableBytes ?? 0;
-  }
-
-  /** Lets go of the bodies of durable nodes. A commit needs none of them; a read brings them back. */
-  shed(): void {
-    this.#visible?.nodes.shed(this.#visible.length);
   }
 
   /** Says that an event was worked on: it may have brought old receipts into memory. */
@@ -149,7 +141,10 @@ export class SessionCell {
   }
 
   #decide(event: SessionActorEvent): void {
-    if (!decide(this, event)) this.#waitForBodies(event);
+    this.isDeciding = true;
+    const isDecided = decide(this, event);
+    this.isDeciding = false;
+    if (!isDecided) this.#waitForBodies(event);
   }
 
   /** A write waits for bodies. */
@@ -242,6 +237,7 @@ export class SessionCell {
     }
     if (write.next.nodes !== this.planned.nodes) write.next.nodes.useRecent(this.#services.recent);
     this.#planned = write.next;
+    this.isDeciding = false;
     this.#services.changed(this);
   }
 

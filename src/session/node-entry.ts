@@ -34,7 +34,7 @@ export interface TableEntry extends NodeEntry {
   needBody(): void;
 }
 
-/** A body is needed that left memory. Nothing was decided: have the bodies brought back, and decide again. */
+/** A body, or an entry, is needed that left memory. Nothing was decided: have all brought back, and decide again. */
 export class BodiesShed extends Error {
   constructor() {
     super("bodies of nodes left memory");
@@ -116,10 +116,52 @@ export class StoredEntry implements TableEntry {
     return other.id === this.id && other.bodyBytes === this.bodyBytes;
   }
 
-  /** Takes the body of the same node in a table that was read anew, and says where it lies. */
-  takeFrom(fresh: StoredEntry): Chunk {
+  /** Takes the body of the same node in a table that was read anew. */
+  takeFrom(fresh: StoredEntry): void {
     this.#chunk = fresh.#chunk;
     this.#at = fresh.#at;
+  }
+
+  /** Where its body lies. */
+  get chunk(): Chunk {
     return this.#chunk;
   }
 }
+
+/**
+ * Stands in a table for every entry that left memory. Whatever it is asked it throws BodiesShed, so that an entry that is
+ * not there is never taken for one that does not exist.
+ */
+class ShedEntry implements TableEntry {
+  readonly isShed = true;
+
+  get id(): string {
+    throw new BodiesShed();
+  }
+  get parent(): string | undefined {
+    throw new BodiesShed();
+  }
+  get flags(): number {
+    throw new BodiesShed();
+  }
+  get revision(): number {
+    throw new BodiesShed();
+  }
+  get hiddenAt(): number {
+    throw new BodiesShed();
+  }
+  get body(): Uint8Array {
+    throw new BodiesShed();
+  }
+  get bodyBytes(): number {
+    throw new BodiesShed();
+  }
+  decodeBody(): unknown {
+    throw new BodiesShed();
+  }
+  needBody(): void {
+    throw new BodiesShed();
+  }
+}
+
+export const SHED_ENTRY = new ShedEntry();

@@ -10,9 +10,11 @@
  * 3. Bodies that are durable may leave memory (`shed`): a session goes on taking commits without them. Whoever asks for
  *    one is thrown `BodiesShed` and changes nothing. All come back together (`takeBack`), in bounded steps, each under
  *    the same id and with the same length, or none does. A table that is held sheds nothing.
+ * 4. Entries may leave as well (`shedEntries`), but for the newest and the hidden ones. The index stays, so that an id which
+ *    is new is known to be; for any other of theirs `BodiesShed` is thrown as for a body, and they come back with them.
  */
 
-import { KIB, LOAD_STEP_BYTES, NODES_BACK_PER_STEP } from "../limits.ts";
+import { ENTRIES_KEPT, KIB, LOAD_STEP_BYTES, NODES_BACK_PER_STEP } from "../limits.ts";
 import { runThrough, type Steps } from "../steps.ts";
 import { type Chunk, Chunks, SHED } from "./chunks.ts";
 import {
@@ -21,6 +23,7 @@ import {
   type NewNode,
   type NodeEntry,
   type PlacedNode,
+  SHED_ENTRY,
   StoredEntry,
   type TableEntry,
 } from "./node-entry.ts";
@@ -29,11 +32,13 @@ import { SlotIndex } from "./slot-index.ts";
 
 /** Bytes of memory that an entry costs beside its id, its body and its cells in the index, as measured. */
 const ENTRY_BYTES = 116;
+/** Of them those of its place in the table, which it keeps when it leaves. */
+const PLACE_BYTES = 8;
 
 const NONE_MISSING: ReadonlySet<string> = new Set();
 
 export class NodeTable {
-  readonly #stored: StoredEntry[] = [];
+  readonly #stored: (StoredEntry | typeof SHED_ENTRY)[] = [];
   readonly entries: readonly TableEntry[] = this.#stored;
   readonly slots = new SlotIndex(this.#stored);
   #missingParents: Set<string> | undefined;
@@ -44,6 +49,8 @@ export class NodeTable {
   readonly #borrows: boolean;
   /** Entries in front of this one may be without their bodies. */
   #shedEnd = 0;
+  /** Entries in front of this one have left, but for hidden ones. */
+  #entriesShedEnd = 0;
   #holds = 0;
   #recent: RecentBodies | undefined;
   /** The first entry whose body was put there, and the bytes of all that were. */
@@ -72,6 +79,12 @@ export class NodeTable {
   /** Bytes of bodies that `shed` could free if all of them were durable. */
   get sheddableBytes(): number {
     return this.#holds > 0 ? 0 : (this.#chunks?.fullBytes ?? 0);
+  }
+
+  /** Bytes of entries that `shedEntries` could free if all of them were durable, at least. */
+  get sheddableEntryBytes(): number {
+    const entries = this.#holds > 0 ? 0 : this.#stored.length - ENTRIES_KEPT - this.#entriesShedEnd;
+    return Math.max(0, entries * ENTRY_BYTES);
   }
 
   /**
@@ -159,8 +172,8 @@ export class NodeTable {
     const from = this.#recentFrom ?? this.#stored.length;
     let bytes = 0;
     for (let slot = from; slot < this.#stored.length; slot++) {
-      const entry = this.#stored[slot] as StoredEntry;
-      if (!entry.isLent) continue;
+      const entry = this.#stored[slot];
+      if (!(entry instanceof StoredEntry) || !entry.isLent) continue;
       if (entry.isShed) {
         this.#shedEnd = Math.max(this.#shedEnd, slot + 1);
         continue;
@@ -186,6 +199,39 @@ export class NodeTable {
   }
 
   /**
+   * As `shed`, and of the entries themselves as well, but for the newest and the hidden ones: of at most so many, oldest first.
+   * Answers how many were looked at; fewer than `most` if no more may leave.
+   */
+  shedEntries(length: number, most: number): number {
+    if (this.#holds > 0) return 0;
+    this.shed(length);
+    const start = this.#entriesShedEnd;
+    const end = Math.max(start, Math.min(length, this.#stored.length - ENTRIES_KEPT, start + most));
+    for (let slot = start; slot < end; slot++) {
+      const entry = this.#stored[slot] as TableEntry;
+      if (entry.hiddenAt !== LIVE) continue;
+      this.#entryBytes -= entry.id.length * 2 + ENTRY_BYTES - PLACE_BYTES;
+      this.#stored[slot] = SHED_ENTRY;
+    }
+    this.#entriesShedEnd = end;
+    this.#shedEnd = Math.max(this.#shedEnd, end);
+    return end - start;
+  }
+
+  /**
+   * Throws BodiesShed if it is not known without entries that left whether there is a node of that id, or which: asked before
+   * something is decided that will look for it.
+   */
+  needEntry(id: string): void {
+    this.slots.get(id);
+  }
+
+  /** Throws BodiesShed if entries left memory. */
+  needEntries(): void {
+    if (this.#entriesShedEnd > 0) throw new BodiesShed();
+  }
+
+  /**
    * Brings back what was shed from a table that begins with the same entries and is of no use afterwards. Throws, and
    * nothing is changed, if it does not. Hold this table meanwhile; nodes may be added to it and hidden in it.
    */
@@ -194,24 +240,39 @@ export class NodeTable {
     let looks = 0;
     for (let slot = 0; slot < end; slot++) {
       if (looks++ % NODES_BACK_PER_STEP === NODES_BACK_PER_STEP - 1) yield;
-      const entry = this.#stored[slot] as StoredEntry;
-      if (!entry.isShed) continue;
-      const same = fresh.#stored[slot];
-      if (same === undefined || !entry.isSameAs(same))
-        throw new Error(`node "${entry.id}" is not stored as it was`);
+      if (this.#stored[slot]?.isShed !== true || this.#isSame(slot, fresh.#stored[slot])) continue;
+      throw new Error(`node ${slot + 1} is not stored as it was`);
     }
     const adopted = new Set<Chunk>();
     for (let slot = 0; slot < end; slot++) {
       if (looks++ % NODES_BACK_PER_STEP === NODES_BACK_PER_STEP - 1) yield;
-      const entry = this.#stored[slot] as StoredEntry;
-      if (!entry.isShed) continue;
-      const chunk = entry.takeFrom(fresh.#stored[slot] as StoredEntry);
+      if (this.#stored[slot]?.isShed !== true) continue;
+      const chunk = this.#takeFrom(slot, fresh.#stored[slot] as StoredEntry);
       chunk.end = slot + 1;
       if (adopted.has(chunk)) continue;
       adopted.add(chunk);
       this.#bodies.adopt(chunk);
     }
     this.#shedEnd = 0;
+    this.#entriesShedEnd = 0;
+  }
+
+  /** Whether what was read anew is the entry whose body, or all of which, left memory. Of one that left the index says where it was. */
+  #isSame(slot: number, fresh: TableEntry | undefined): boolean {
+    if (!(fresh instanceof StoredEntry) || fresh.isShed) return false;
+    const entry = this.#stored[slot];
+    if (entry instanceof StoredEntry) return entry.isSameAs(fresh);
+    return fresh.hiddenAt === LIVE && this.slots.mayBeAt(fresh.id, slot);
+  }
+
+  #takeFrom(slot: number, fresh: StoredEntry): Chunk {
+    const entry = this.#stored[slot];
+    if (entry instanceof StoredEntry) entry.takeFrom(fresh);
+    else {
+      this.#stored[slot] = fresh;
+      this.#entryBytes += fresh.id.length * 2 + ENTRY_BYTES - PLACE_BYTES;
+    }
+    return fresh.chunk;
   }
 
   /** Keeps all bodies in memory that are there, and that come back, until `release` is called as often. */

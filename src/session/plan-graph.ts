@@ -62,7 +62,8 @@ function planAppend(state: SessionState, graph: PreparedGraph, options: GraphPla
   if (typeof ids === "string") return refuse(collision(ids, "is twice in the delta"));
   const cycle = findAppendCycle(state, nodes, ids);
   if (cycle !== undefined) return refuse(cyclic(cycle));
-  if (options.graphPolicy === "strict") {
+  if (options.graphPolicy === "permissive") needParents(state, nodes);
+  else {
     const isLiveAfter = (id: string) => ids.has(id) || liveEntry(state, id) !== undefined;
     const dangling = findDangling(nodes, leafNodeId, isLiveAfter);
     if (dangling !== undefined) return refuse(dangling);
@@ -80,6 +81,7 @@ function planOne(
 ): GraphPlan {
   const { id, parent } = node;
   if (parent === id) return refuse(cyclic(id));
+  if (graphPolicy === "permissive") needParents(state, nodes);
   if (state.nodes.missingParents.has(id)) {
     const cycle = findAppendCycle(state, nodes, new Map([[id, 0]]));
     if (cycle !== undefined) return refuse(cyclic(cycle));
@@ -91,6 +93,13 @@ function planOne(
     }
   }
   return { kind: "accepted", fact: { kind: "append", nodes }, picker: pickerAfterAppend(state, nodes) };
+}
+
+/** Nobody asks whether they exist, but the table notes which do not: too late, if that were not known when it is written. */
+function needParents(state: SessionState, nodes: readonly NodeFact[]): void {
+  const newest = state.nodes.entries[state.length - 1]?.id;
+  for (const { parent } of nodes)
+    if (parent !== undefined && parent !== newest) state.nodes.needEntry(parent);
 }
 
 /** Asked first of the newest node: it is nearly always the parent of the next one, and needs no look-up. */
@@ -123,6 +132,8 @@ function planReplace(state: SessionState, graph: PreparedGraph, options: GraphPl
   const { nodes, leafNodeId } = graph;
   const positions = idsOf(nodes);
   if (typeof positions === "string") return refuse(collision(positions, "is twice in the delta"));
+  // All that does not stay is removed by its id when the record is applied.
+  state.nodes.needEntries();
   const parentOf = (id: string) => nodes[positions.get(id) ?? -1]?.parent;
   const cycle = findCycle(positions.keys(), parentOf);
   if (cycle !== undefined) return refuse(cyclic(cycle));

@@ -4,7 +4,9 @@
  * with many sessions in turn that was a tenth of a commit. It deliberately removes nothing: tables only grow.
  *
  * 1. Ids lie in the table's entries alone. A hash that agrees proves nothing: the id is compared.
- * 2. The hash begins with a number of this process, so that nobody can choose ids which all collide. It decides where
+ * 2. An entry may have left memory: it throws when its id is asked for, and so does whoever looks for an id of the same hash.
+ *    Where no hash agrees the id is not in the table, whatever left.
+ * 3. The hash begins with a number of this process, so that nobody can choose ids which all collide. It decides where
  *    something lies, never an answer.
  */
 import { PROCESS_SEED } from "../checksum.ts";
@@ -47,6 +49,17 @@ export class SlotIndex {
 
   has(id: string): boolean {
     return this.get(id) !== undefined;
+  }
+
+  /** Whether an id of the same hash has that slot; of an id that lies there it is true. */
+  mayBeAt(id: string, slot: number): boolean {
+    const cells = this.#cells;
+    if (cells.length === 0) return false;
+    const hash = hashOf(id);
+    for (let cell = hash & this.#mask; cells[2 * cell + 1] !== 0; cell = (cell + 1) & this.#mask) {
+      if (cells[2 * cell] === hash && cells[2 * cell + 1] === slot + 1) return true;
+    }
+    return false;
   }
 
   /** False, and nothing is changed, if the id is there already. */

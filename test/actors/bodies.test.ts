@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { shedBodies } from "../../src/actors/shedding.ts";
 import { append, commit, messageNode, replaceFull } from "../support/builders.ts";
 import { SessionRig } from "./session-rig.ts";
 
@@ -41,7 +42,7 @@ test("reads wait for the same bodies, and what needs none goes on beside them", 
   assert.deepEqual(rig.told, ["beside: 2"]);
   assert.ok(rig.cell.waiting > 0, "so that the session stays in memory");
   // Too late: bodies are on their way back.
-  rig.cell.shed();
+  shedBodies(rig.cell);
   await takeTurns(rig);
   assert.deepEqual(rig.told.slice(1), ["one: a b c d", "two: a b c d"]);
   assert.deepEqual([rig.loads, rig.cell.waiting, rig.cell.isBusy], [1, 0, false]);

@@ -10,7 +10,7 @@ import type { Write } from "../../src/actors/log-writer.ts";
 import { Newcomers } from "../../src/actors/newcomers.ts";
 import { SessionRegistry } from "../../src/actors/registry.ts";
 import type { Clock } from "../../src/clock.ts";
-import { SESSION_IDLE_MS, SESSIONS_LEAVING_PER_TURN } from "../../src/limits.ts";
+import { ENTRIES_SHED_PER_TURN, SESSION_IDLE_MS, SESSIONS_LEAVING_PER_TURN } from "../../src/limits.ts";
 import { prepareCommit } from "../../src/session/prepare.ts";
 import { emptySession } from "../../src/session/state.ts";
 import { append, commit, messageNode } from "../support/builders.ts";
@@ -99,10 +99,10 @@ function startRegistry(maxResidentBytes: number, parts: { departed?: Departed; n
   return {
     registry,
     clock,
-    commit: (sessionId: string, text = "") => {
-      const nodes = [messageNode(`n${lastLsn}`, undefined, text)];
+    commit: (sessionId: string, text = "", count = 1) => {
+      const nodes = Array.from({ length: count }, (_, n) => messageNode(`n${lastLsn}-${n}`, undefined, text));
       const sent = commit({ sessionId, graph: append(nodes, nodes[0]?.nodeId) });
-      const prepared = prepareCommit(sent, sessionId, { maxCommitBytes: 1 << 20 });
+      const prepared = prepareCommit(sent, sessionId, { maxCommitBytes: 1 << 23 });
       registry.get(sessionId).send({ type: "commit", isDecided: false, prepared, reply });
     },
     read: (sessionId: string) =>
@@ -300,6 +300,23 @@ test("making room looks at few sessions, however many wait for the log", async (
   assert.ok(looks <= count * 50, `${looks} looks at ${count} sessions`);
   durable();
   assert.ok(registry.bytes <= 20_000);
+  await registry.stop();
+});
+
+test("entries leave so many a turn, and no session leaves memory for what is left to the next", async () => {
+  const { registry, clock, commit: send, durable } = startRegistry(8_000_000);
+  for (let n = 0; n < 10; n++) send("long", "", ENTRIES_SHED_PER_TURN / 4);
+  const sizes = [registry.bytes];
+  durable();
+  do {
+    assert.equal(registry.size, 1);
+    sizes.push(registry.bytes);
+  } while (clock.nextTurn());
+  const steps = sizes.slice(1).map((bytes, turn) => (sizes[turn] ?? 0) - bytes);
+  assert.equal(steps.length, 3, `${sizes.join(", ")} bytes`);
+  assert.equal(steps[0], steps[1]);
+  assert.ok((steps[2] ?? 0) > 0 && (steps[2] ?? 0) < (steps[1] ?? 0), `${sizes.join(", ")} bytes`);
+  assert.ok(registry.bytes - registry.recentBytes < 4_000_000);
   await registry.stop();
 });
 

@@ -7,6 +7,7 @@ import { SessionCell } from "../../src/actors/session.ts";
 import { sessionLogic } from "../../src/actors/session-actor.ts";
 import { bindWrite } from "../../src/actors/session-events.ts";
 import type { SessionServices } from "../../src/actors/session-services.ts";
+import { shedBodies } from "../../src/actors/shedding.ts";
 import { systemClock } from "../../src/clock.ts";
 import { type StoreError, storeError } from "../../src/errors.ts";
 import { NodeTable } from "../../src/session/node-table.ts";
@@ -33,6 +34,8 @@ export class SessionRig {
   /** Turns that a load takes beside its first. */
   loadTurns = 0;
   waitingBytes = 0;
+  /** What happens elsewhere while a record is given to the log. */
+  onAppend: () => void = () => undefined;
   readonly #turns: (() => void)[] = [];
   readonly #work = new LongWork({ ...systemClock, turn: (_taker, fn) => void this.#turns.push(fn) });
   #lastLsn = 0;
@@ -102,6 +105,7 @@ export class SessionRig {
     if (this.#dead) return write.settle(POISONED);
     write.lsn = ++this.#lastLsn;
     this.pending.push(write);
+    this.onAppend();
   }
 
   /** The next write, with what rests on it, is durable. */
@@ -176,7 +180,7 @@ export class SessionRig {
   /** All bodies leave memory that may. */
   shed(): void {
     this.store();
-    this.cell.shed();
+    shedBodies(this.cell);
     assert.ok(this.cell.visible.nodes.isShed);
   }
 
