@@ -53,7 +53,7 @@ export class SessionRegistry {
   readonly #clock: Clock;
   readonly #onPassivated: (sessions: number, bytes: number) => void;
   readonly #onShed: (sessions: number, bytes: number) => void;
-  readonly #shedding = new Shedding();
+  readonly #shedding: Shedding;
   readonly #departed: Departed;
   readonly #newcomers: Newcomers;
   readonly #longWork: LongWork;
@@ -93,6 +93,7 @@ export class SessionRegistry {
     this.#clock = options.clock;
     this.#onPassivated = options.onPassivated;
     this.#onShed = options.onShed;
+    this.#shedding = new Shedding(options.maxResidentBytes);
     this.#departed = options.departed ?? new Departed(DEPARTED);
     this.#newcomers = options.newcomers ?? new Newcomers();
   }
@@ -143,12 +144,8 @@ export class SessionRegistry {
   }
 
   #use(sessionId: string): SessionCell {
-    let cell = this.#residents.get(sessionId);
-    if (cell === undefined) {
-      cell = this.#start(sessionId);
-      cell.lastUsed = this.#round;
-      return cell;
-    }
+    const cell = this.#residents.get(sessionId);
+    if (cell === undefined) return this.#start(sessionId);
     this.#newcomers.delete(cell);
     if (cell.lastUsed !== this.#round) {
       // Moves it to the young end, at most once a round.
@@ -179,6 +176,7 @@ export class SessionRegistry {
 
   #start(sessionId: string): SessionCell {
     const cell = new SessionCell(sessionId, this.#services);
+    cell.lastUsed = this.#round;
     this.#residents.set(sessionId, cell);
     const judged = this.#newcomers.add(cell);
     if (judged !== undefined) this.#judge(judged);

@@ -9,19 +9,25 @@
 import { ENTRIES_SHED_PER_TURN, KIB } from "../limits.ts";
 import type { SessionCell } from "./session.ts";
 
-/** Bytes, of bodies or of entries, from which a session sheds them before any session is passivated to make room. */
+/** Bytes, of bodies or of entries, from which a session sheds them: so many, or a small part of the budget. */
 const WORTH_SHEDDING_BYTES = 128 * KIB;
+const WORTH_SHARE = 1 / 16;
 
 export class Shedding {
   readonly #withBodies = new Set<SessionCell>();
   readonly #withEntries = new Set<SessionCell>();
+  readonly #worthBytes: number;
+
+  constructor(budgetBytes: number) {
+    this.#worthBytes = Math.min(WORTH_SHEDDING_BYTES, budgetBytes * WORTH_SHARE);
+  }
 
   /** What the session has may have changed. */
   look(cell: SessionCell): void {
     const nodes = cell.loaded?.nodes;
     if (nodes === undefined) return;
-    if (nodes.sheddableBytes >= WORTH_SHEDDING_BYTES) this.#withBodies.add(cell);
-    if (nodes.sheddableEntryBytes >= WORTH_SHEDDING_BYTES) this.#withEntries.add(cell);
+    if (nodes.sheddableBytes >= this.#worthBytes) this.#withBodies.add(cell);
+    if (nodes.sheddableEntryBytes >= this.#worthBytes) this.#withEntries.add(cell);
   }
 
   /** It goes last. */

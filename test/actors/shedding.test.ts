@@ -10,10 +10,11 @@ const WORTH = 128 * KIB;
 /** Sessions of so many bytes of bodies and of entries, and so many entries, by name; and what was shed, in order. */
 function shedding(
   sizes: Readonly<Record<string, readonly [bodies: number, entryBytes: number, entries?: number]>>,
+  budget = 64 * WORTH,
 ) {
   const shed: string[] = [];
   const cells = new Map<SessionCell, string>();
-  const all = new Shedding();
+  const all = new Shedding(budget);
   for (const [name, [bodies, entryBytes, entries = 5]] of Object.entries(sizes)) {
     let left = entries;
     const nodes = {
@@ -79,6 +80,11 @@ test("what is used goes last, and what has little or left memory not at all", ()
     "5 entries of c to 5",
     "5 entries of a to 5",
   ]);
+});
+
+test("of a small budget a small part is worth the work", () => {
+  const { run } = shedding({ a: [100, 99], b: [99, 100] }, 1_600);
+  assert.deepEqual(run(9).shed, ["bodies of a to 5", "5 entries of b to 5"]);
 });
 
 test("a turn lets go of so many entries, and says that there are more", () => {
