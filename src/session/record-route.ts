@@ -66,7 +66,10 @@ class Front {
   #at = 0;
 
   constructor(bytes: Uint8Array) {
-    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    // A replay gives buffers, a million of them: a view of each would be a third of its garbage.
+    this.#bytes = Buffer.isBuffer(bytes)
+      ? bytes
+      : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   get isEnd(): boolean {
@@ -93,19 +96,21 @@ class Front {
     if (type >= 0xa0 && type < 0xc0) length = type - 0xa0;
     else if (type === 0xd9) length = this.#unsigned(1);
     else if (type === 0xda) length = this.#unsigned(2);
-    const part = this.#part(length);
-    return part?.toString("utf8");
+    if (!this.#pass(length)) return undefined;
+    return this.#bytes.toString("utf8", this.#at - length, this.#at);
   }
 
   binary(): Buffer | undefined {
     const type = this.byte();
-    return this.#part(type >= 0xc4 && type <= 0xc6 ? this.#unsigned(2 ** (type - 0xc4)) : undefined);
+    const length = type >= 0xc4 && type <= 0xc6 ? this.#unsigned(2 ** (type - 0xc4)) : undefined;
+    return this.#pass(length) ? this.#bytes.subarray(this.#at - length, this.#at) : undefined;
   }
 
-  #part(length: number | undefined): Buffer | undefined {
-    if (length === undefined || this.#at + length > this.#bytes.length) return undefined;
+  /** Goes on behind so many bytes; false, and stays, if there are not as many. */
+  #pass(length: number | undefined): length is number {
+    if (length === undefined || this.#at + length > this.#bytes.length) return false;
     this.#at += length;
-    return this.#bytes.subarray(this.#at - length, this.#at);
+    return true;
   }
 
   #unsigned(bytes: number): number | undefined {

@@ -26,7 +26,7 @@ import { corrupt, type LogPlace, listSegments, segmentPath } from "./files.ts";
 import { type Frame, FrameType, type Image, imageOf, saltSeed } from "./frame.ts";
 import { type Place, type Remains, type ScanEnd, scanFramesInSteps, scanRemainsInSteps } from "./scan.ts";
 import { SEGMENT_FORMAT_VERSION, SEGMENT_HEADER_BYTES, saltField } from "./segment.ts";
-import { type ImageRoom, readImage } from "./segment-image.ts";
+import { type ImageRoom, mayHoldFrames, readImage } from "./segment-image.ts";
 import type { Tail } from "./tail.ts";
 
 /** How the last segment ended. */
@@ -167,6 +167,7 @@ function* readUnlinked(place: LogPlace, last: ChainLink, lsn: Lsn, tail: Tail | 
   const torn: TornPart[] = [];
   // Not that of the last segment, which is still needed.
   const room: ImageRoom = {};
+  const window: ImageRoom = {};
   let durable = 0;
   for (const number of numbers) {
     const path = segmentPath(place, number);
@@ -180,6 +181,7 @@ function* readUnlinked(place: LogPlace, last: ChainLink, lsn: Lsn, tail: Tail | 
       if (wasInUse(head, last, number, tail)) throw corrupt(path, 0, head.reason);
       continue;
     }
+    if (!(yield* mayHoldFrames(place, number, head.header.fileBytes, window))) continue;
     yield;
     const image = yield* readImage(place, number, head.header.fileBytes, room);
     const remains = yield* scanRemainsInSteps(image, saltSeed(head.header.salt), SEGMENT_HEADER_BYTES);
