@@ -92,7 +92,7 @@ export const LOAD_STEP_BYTES = 256 * KIB;
 /** Bytes of nodes, and some for each, that one step of a read decodes: some 3 ms of work. */
 export const DECODE_STEP_BYTES = 512 * KIB;
 /** Newest nodes of a session whose entries never leave memory before it does: most commits name one as parent or leaf. */
-export const ENTRIES_KEPT = 64;
+export const ENTRIES_KEPT = 32;
 /** Entries that leave memory in one turn, of all sessions. */
 export const ENTRIES_SHED_PER_TURN = 32_768;
 /** Nodes that one step of bringing bodies back compares with what was read anew, or gives their bodies: some 2 ms. */

@@ -9,25 +9,27 @@
 import { ENTRIES_SHED_PER_TURN, KIB } from "../limits.ts";
 import type { SessionCell } from "./session.ts";
 
-/** Bytes, of bodies or of entries, from which a session sheds them: so many, or a small part of the budget. */
-const WORTH_SHEDDING_BYTES = 128 * KIB;
-const WORTH_SHARE = 1 / 16;
+/** Bytes from which a session sheds them: so many, or a small part of the budget. */
+const WORTH_SHEDDING = { bodies: 128 * KIB, entries: 8 * KIB, share: 1 / 16 };
 
 export class Shedding {
   readonly #withBodies = new Set<SessionCell>();
   readonly #withEntries = new Set<SessionCell>();
-  readonly #worthBytes: number;
+  readonly #worthBodies: number;
+  readonly #worthEntries: number;
 
   constructor(budgetBytes: number) {
-    this.#worthBytes = Math.min(WORTH_SHEDDING_BYTES, budgetBytes * WORTH_SHARE);
+    const { bodies, entries, share } = WORTH_SHEDDING;
+    this.#worthBodies = Math.min(bodies, budgetBytes * share);
+    this.#worthEntries = Math.min(entries, budgetBytes * share);
   }
 
   /** What the session has may have changed. */
   look(cell: SessionCell): void {
     const nodes = cell.loaded?.nodes;
     if (nodes === undefined) return;
-    if (nodes.sheddableBytes >= this.#worthBytes) this.#withBodies.add(cell);
-    if (nodes.sheddableEntryBytes >= this.#worthBytes) this.#withEntries.add(cell);
+    if (nodes.sheddableBytes >= this.#worthBodies) this.#withBodies.add(cell);
+    if (nodes.sheddableEntryBytes >= this.#worthEntries) this.#withEntries.add(cell);
   }
 
   /** It goes last. */

@@ -5,7 +5,9 @@ import type { SessionCell } from "../../src/actors/session.ts";
 import { Shedding } from "../../src/actors/shedding.ts";
 import { ENTRIES_SHED_PER_TURN, KIB } from "../../src/limits.ts";
 
+/** Bytes of bodies that are worth it, and of entries. */
 const WORTH = 128 * KIB;
+const LEAST = 8 * KIB;
 
 /** Sessions of so many bytes of bodies and of entries, and so many entries, by name; and what was shed, in order. */
 function shedding(
@@ -48,7 +50,7 @@ function shedding(
   return { all, cell, run };
 }
 
-const BOTH = { a: [WORTH, WORTH], b: [WORTH, 0], c: [0, WORTH] } as const;
+const BOTH = { a: [WORTH, LEAST], b: [WORTH, 0], c: [0, LEAST] } as const;
 
 test("bodies go before entries, those of the oldest first, and nothing goes twice", () => {
   const { run } = shedding(BOTH);
@@ -70,7 +72,7 @@ test("it ends when it is enough, and counts the sessions that have less", () => 
 });
 
 test("what is used goes last, and what has little or left memory not at all", () => {
-  const { all, cell, run } = shedding({ ...BOTH, little: [WORTH - 1, WORTH - 1], left: [WORTH, WORTH] });
+  const { all, cell, run } = shedding({ ...BOTH, little: [WORTH - 1, LEAST - 1], left: [WORTH, WORTH] });
   all.used(cell("a"));
   all.used(cell("little"));
   all.delete(cell("left"));
@@ -89,7 +91,7 @@ test("of a small budget a small part is worth the work", () => {
 
 test("a turn lets go of so many entries, and says that there are more", () => {
   const many = ENTRIES_SHED_PER_TURN - 1;
-  const { run } = shedding({ a: [0, WORTH, many], b: [0, WORTH, many], c: [WORTH, WORTH, 1] });
+  const { run } = shedding({ a: [0, LEAST, many], b: [0, LEAST, many], c: [WORTH, LEAST, 1] });
   const first = [`${many} entries of a to 5`, "1 entries of b to 5"];
   assert.deepEqual(run(9), { sessions: 3, goesOn: true, shed: ["bodies of c to 5", ...first] });
   const second = [`${many - 1} entries of b to 5`, "1 entries of c to 5"];

@@ -18,7 +18,7 @@ import { append, node, SESSION, SessionBench } from "./session-bench.ts";
 
 /** No bound. */
 const MOST = Number.POSITIVE_INFINITY;
-const LENGTH = 4 * ENTRIES_KEPT;
+const LENGTH = 8 * ENTRIES_KEPT;
 const SHED = LENGTH - ENTRIES_KEPT;
 const idOf = (n: number) => `node-${n}`;
 
