@@ -119,7 +119,7 @@ class View implements ReadOnlyStore {
             this.#read<PersistedSessionRead<Event, Body> | undefined>(options, (view) => {
               const newest = view.isLoaded(id)
                 ? undefined
-                : readNewestOf<Event, Body>(view.source, id, checked);
+                : readNewestOf<Event, Body>(view.source, id, undefined, checked);
               return newest === undefined
                 ? readSessionOf<Event, Body>(view.source, view.state(id), checked)
                 : newest.answer;

@@ -105,8 +105,8 @@ export class SessionHandle<Event = SessionEvent, Body = Json> implements Runtime
       this.#engine.checkReadable();
       const checked = prepareScope(scope);
       const { sessions, source } = this.#engine;
-      const isLoaded = sessions.peek(this.sessionId)?.loaded !== undefined;
-      const newest = isLoaded ? undefined : readNewestOf<Event, Body>(source, this.sessionId, checked);
+      const loaded = sessions.used(this.sessionId)?.loaded;
+      const newest = readNewestOf<Event, Body>(source, this.sessionId, loaded, checked);
       if (newest !== undefined) return reply.resolve(newest.answer);
       const read = (state: SessionState) => readSessionInSteps<Event, Body>(source, state, checked);
       sessions.get(this.sessionId).send({

@@ -1,5 +1,6 @@
 /** What the reads of a session answer, from one of its durable states. Results alias nothing of the store. */
 import { copyLedger, type HeadFigures } from "../session/head-meta.ts";
+import { BodiesShed } from "../session/node-entry.ts";
 import { type GraphRead, readGraphInSteps, readNode } from "../session/read.ts";
 import { liveEntry, type SessionState } from "../session/state.ts";
 import type {
@@ -13,6 +14,9 @@ import type {
 } from "../session/types.ts";
 import { runThrough, type Steps } from "../steps.ts";
 import type { Source } from "./source.ts";
+
+/** Times as many nodes as are asked for, beyond which a session is not brought back for them. */
+const MUCH_LONGER = 4;
 
 /** `undefined` if the session has no head. */
 export function readSessionOf<Event = SessionEvent, Body = Json>(
@@ -38,19 +42,43 @@ export function* readSessionInSteps<Event = SessionEvent, Body = Json>(
 }
 
 /**
- * The same of a session that is not in memory and need not be for it: only the newest nodes of a path are asked for.
- * No answer at all: load the session.
+ * The same where only the newest nodes of a path are asked for, and the session need not be in memory for it, or not more of it
+ * than is. `loaded`: what of it is. No answer at all: load the session, or bring back what was shed.
  */
 export function readNewestOf<Event = SessionEvent, Body = Json>(
   source: Source,
   sessionId: string,
+  loaded: SessionState | undefined,
   scope: SessionReadScope,
 ): { readonly answer: PersistedSessionRead<Event, Body> | undefined } | undefined {
   if (scope.kind !== "activePath" || scope.limit === undefined) return undefined;
-  const newest = source.newestOfPath(sessionId, { ...scope, limit: scope.limit });
+  const { limit } = scope;
+  const newest =
+    (loaded && readInMemory(source, loaded, scope)) ??
+    (isWorthBringingBack(loaded, limit) ? undefined : source.newestOfPath(sessionId, { ...scope, limit }));
   if (newest === undefined) return undefined;
   const { figures, read } = newest;
   return { answer: runThrough(answerOf<Event, Body>(source, sessionId, figures, known(read))) };
+}
+
+/** If the nodes are all there, and no more than one step decodes. */
+function readInMemory(
+  source: Source,
+  state: SessionState,
+  scope: SessionReadScope,
+): { readonly figures: HeadFigures; readonly read: GraphRead } | undefined {
+  try {
+    const read = source.readInStepsFor(state.sessionId, readGraphInSteps(state, scope)).next();
+    return read.done === true ? { figures: state, read: read.value } : undefined;
+  } catch (error) {
+    if (error instanceof BodiesShed) return undefined;
+    throw error;
+  }
+}
+
+/** A session that is whole in memory, or not much longer than what is asked of it. */
+function isWorthBringingBack(loaded: SessionState | undefined, limit: number): boolean {
+  return loaded !== undefined && (!loaded.nodes.isShed || loaded.length <= MUCH_LONGER * limit);
 }
 
 // biome-ignore lint/correctness/useYield: nothing is left to do

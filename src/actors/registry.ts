@@ -74,8 +74,7 @@ export class SessionRegistry {
     clock: Clock;
     onPassivated: (sessions: number, bytes: number) => void;
     onShed: (sessions: number, bytes: number) => void;
-    /** For tests. */
-    departed?: Departed;
+    /** For tests. */ departed?: Departed;
     newcomers?: Newcomers;
   }) {
     this.#longWork = new LongWork(options.clock);
@@ -160,6 +159,11 @@ export class SessionRegistry {
   /** The session's cell if it is in memory, without waking it. */
   peek(sessionId: string): SessionCell | undefined {
     return this.#residents.get(sessionId);
+  }
+
+  /** As `peek`, for who uses it. */
+  used(sessionId: string): SessionCell | undefined {
+    return this.#residents.has(sessionId) ? this.#use(sessionId) : undefined;
   }
 
   /** Call when no request comes any more. */
@@ -247,11 +251,9 @@ export class SessionRegistry {
     this.#round++;
     const before = this.#round - 1;
     this.#passivate((_used, cell) => cell.lastUsed < before);
-    if (this.#residents.size === 0) this.#recent.clear();
-    this.#timer =
-      this.#residents.size === 0
-        ? undefined
-        : this.#clock.setTimeout(() => this.#idleRound(), SESSION_IDLE_MS);
+    const isEmpty = this.#residents.size === 0;
+    if (isEmpty) this.#recent.clear();
+    this.#timer = isEmpty ? undefined : this.#clock.setTimeout(() => this.#idleRound(), SESSION_IDLE_MS);
   }
 
   /** From the oldest on, while `goOn`; sessions with answers outstanding and `except` stay, as in use. */

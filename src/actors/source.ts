@@ -90,7 +90,8 @@ export class Source {
     }
   }
 
-  #toldOf(sessionId: string, error: unknown): StoreError {
+  #toldOf(sessionId: string, error: unknown): Error {
+    if (error instanceof BodiesShed) return error;
     if (isStoreError(error)) {
       const isUntold = error.code === "CORRUPT" && error.sessionId === undefined;
       return isUntold ? ofSession(error, sessionId) : error;

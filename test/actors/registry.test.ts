@@ -303,6 +303,17 @@ test("making room looks at few sessions, however many wait for the log", async (
   await registry.stop();
 });
 
+test("a session that is found in memory is used by who found it, and one that is not is not made", async () => {
+  const { registry, clock, read } = startRegistry(1e9);
+  for (const id of ["a", "b"]) read(id);
+  clock.pass(SESSION_IDLE_MS);
+  assert.equal(registry.used("a"), registry.peek("a"));
+  assert.equal(registry.used("nobody"), undefined);
+  clock.pass(SESSION_IDLE_MS);
+  assert.deepEqual([registry.size, registry.peek("b")], [1, undefined]);
+  await registry.stop();
+});
+
 test("entries leave so many a turn, and no session leaves memory for what is left to the next", async () => {
   const { registry, clock, commit: send, durable } = startRegistry(8_000_000);
   for (let n = 0; n < 10; n++) send("long", "", ENTRIES_SHED_PER_TURN / 4);
