@@ -134,7 +134,7 @@ class View implements ReadOnlyStore {
             ),
         ),
       loadSessionMeta: (options?: CallOptions) =>
-        read<SessionMeta | undefined>(options, (_view, state) => readMeta(state)),
+        this.#read<SessionMeta | undefined>(options, (view) => readMeta(view.headFigures(id))),
       loadSessionHeadMeta: (options?: CallOptions) =>
         this.#read<SessionHeadMeta | undefined>(options, (view) => readHeadMeta(id, view.headFigures(id))),
       iteratePath: (path?: { leafNodeId?: string }, options?: CallOptions) =>

@@ -10,7 +10,7 @@ import type { CallOptions, RuntimePersistence } from "./contract.ts";
 import { toStoreError } from "./errors.ts";
 import { holdBodies, iterateGraphOf, iteratePathOf, type Walkable } from "./iterate-nodes.ts";
 import { MAX_ID_BYTES } from "./limits.ts";
-import { readHeadMeta } from "./session/head-meta.ts";
+import { type HeadFigures, readHeadMeta } from "./session/head-meta.ts";
 import { planMeta, planTombstone, planVacuum, type WritePlan } from "./session/plan.ts";
 import {
   prepareCommit,
@@ -129,20 +129,11 @@ export class SessionHandle<Event = SessionEvent, Body = Json> implements Runtime
   }
 
   loadSessionMeta(options?: CallOptions): Promise<SessionMeta | undefined> {
-    return answer<SessionMeta | undefined>(options, (reply) => {
-      this.#engine.checkReadable();
-      this.#read(readMeta, reply);
-    });
+    return this.#readFigures(readMeta, options);
   }
 
-  /** From the state in memory if there is one; else no actor is started and no page read for so little. */
   loadSessionHeadMeta(options?: CallOptions): Promise<SessionHeadMeta | undefined> {
-    return answer<SessionHeadMeta | undefined>(options, (reply) => {
-      const { sessions, source } = this.#engine;
-      this.#engine.checkReadable();
-      const figures = sessions.peek(this.sessionId)?.loaded ?? source.headFigures(this.sessionId);
-      reply.resolve(readHeadMeta(this.sessionId, figures));
-    });
+    return this.#readFigures((figures) => readHeadMeta(this.sessionId, figures), options);
   }
 
   iteratePath(
@@ -173,6 +164,18 @@ export class SessionHandle<Event = SessionEvent, Body = Json> implements Runtime
   ): void {
     this.#engine.admit(bytes);
     this.#engine.sessions.get(this.sessionId).send(bindWrite(plan, reply));
+  }
+
+  /** From the state in memory if there is one; else no actor is started and no page read for so little. */
+  #readFigures<Value>(
+    read: (figures: HeadFigures) => Value,
+    options: CallOptions | undefined,
+  ): Promise<Value> {
+    return answer<Value>(options, (reply) => {
+      const { sessions, source } = this.#engine;
+      this.#engine.checkReadable();
+      reply.resolve(read(sessions.peek(this.sessionId)?.loaded ?? source.headFigures(this.sessionId)));
+    });
   }
 
   #read<Value>(read: (state: SessionState) => Value, reply: Reply<Value>): void {

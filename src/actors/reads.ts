@@ -13,7 +13,7 @@ import type {
   SessionReadScope,
 } from "../session/types.ts";
 import { runThrough, type Steps } from "../steps.ts";
-import type { Source } from "./source.ts";
+import type { NewestRead, Source } from "./source.ts";
 
 /** Times as many nodes as are asked for, beyond which a session is not brought back for them. */
 const MUCH_LONGER = 4;
@@ -42,8 +42,8 @@ export function* readSessionInSteps<Event = SessionEvent, Body = Json>(
 }
 
 /**
- * The same where only the newest nodes of a path are asked for, and the session need not be in memory for it, or not more of it
- * than is. `loaded`: what of it is. No answer at all: load the session, or bring back what was shed.
+ * The same where only the newest nodes of a path are asked for, or what changed since a revision, and the session need not be in
+ * memory for it, or not more of it than is. `loaded`: what of it is. No answer at all: load the session, or bring back what was shed.
  */
 export function readNewestOf<Event = SessionEvent, Body = Json>(
   source: Source,
@@ -51,22 +51,28 @@ export function readNewestOf<Event = SessionEvent, Body = Json>(
   loaded: SessionState | undefined,
   scope: SessionReadScope,
 ): { readonly answer: PersistedSessionRead<Event, Body> | undefined } | undefined {
-  if (scope.kind !== "activePath" || scope.limit === undefined) return undefined;
-  const { limit } = scope;
-  const newest =
-    (loaded && readInMemory(source, loaded, scope)) ??
-    (isWorthBringingBack(loaded, limit) ? undefined : source.newestOfPath(sessionId, { ...scope, limit }));
+  const newest = newestOf(source, sessionId, loaded, scope);
   if (newest === undefined) return undefined;
   const { figures, read } = newest;
   return { answer: runThrough(answerOf<Event, Body>(source, sessionId, figures, known(read))) };
 }
 
-/** If the nodes are all there, and no more than one step decodes. */
-function readInMemory(
+function newestOf(
   source: Source,
-  state: SessionState,
+  sessionId: string,
+  loaded: SessionState | undefined,
   scope: SessionReadScope,
-): { readonly figures: HeadFigures; readonly read: GraphRead } | undefined {
+): NewestRead | undefined {
+  if (scope.kind === "changesSince") return loaded && readInMemory(source, loaded, scope);
+  if (scope.kind !== "activePath" || scope.limit === undefined) return undefined;
+  const { limit } = scope;
+  const there = loaded && readInMemory(source, loaded, scope);
+  if (there !== undefined || isWorthBringingBack(loaded, limit)) return there;
+  return source.newestOfPath(sessionId, { ...scope, limit });
+}
+
+/** If the nodes are all there, and no more than one step decodes. */
+function readInMemory(source: Source, state: SessionState, scope: SessionReadScope): NewestRead | undefined {
   try {
     const read = source.readInStepsFor(state.sessionId, readGraphInSteps(state, scope)).next();
     return read.done === true ? { figures: state, read: read.value } : undefined;
@@ -125,6 +131,6 @@ export function readNodeOf<Event = SessionEvent, Body = Json>(
   return node as SessionNodeRecord<Event, Body> | undefined;
 }
 
-export function readMeta(state: SessionState): SessionMeta | undefined {
-  return state.meta === undefined || state.deleted ? undefined : { ...state.meta };
+export function readMeta({ meta, deleted }: HeadFigures): SessionMeta | undefined {
+  return meta === undefined || deleted ? undefined : { ...meta };
 }

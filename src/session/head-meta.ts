@@ -10,17 +10,18 @@ import { KeptBytes } from "./kept-bytes.ts";
 import { addUsage } from "./ledger.ts";
 import type { CommitRecord, GraphFact, SessionRecord } from "./record.ts";
 import type { HeadState } from "./state.ts";
-import type { SessionHeadMeta, TokenLedgerEntry } from "./types.ts";
+import type { SessionHeadMeta, SessionMeta, TokenLedgerEntry } from "./types.ts";
 
 export interface HeadFigures {
   readonly deleted: boolean;
   /** Absent until the first commit. */
   readonly head: HeadState | undefined;
+  readonly meta: SessionMeta | undefined;
   readonly ledger: readonly TokenLedgerEntry[];
 }
 
 /** Of a session of which nothing is stored. */
-export const NO_FIGURES: HeadFigures = { deleted: false, head: undefined, ledger: [] };
+export const NO_FIGURES: HeadFigures = { deleted: false, head: undefined, meta: undefined, ledger: [] };
 
 /** Throws a plain Error for a record that does not follow; callers say where it lies. */
 export function applyToFigures(figures: HeadFigures, record: SessionRecord): HeadFigures {
@@ -34,15 +35,16 @@ export function applyToFigures(figures: HeadFigures, record: SessionRecord): Hea
       return { ...figures, head: head && { ...head, nodeCount: head.nodeCount - hidden } };
     }
     case "delete":
-      return { deleted: true, head: undefined, ledger: [] };
+      return { deleted: true, head: undefined, meta: undefined, ledger: [] };
     case "meta":
+      return { ...figures, meta: record.meta };
     case "vacuum":
       // A vacuum removes what was not counted any more.
       return figures;
   }
 }
 
-function afterCommit({ head, ledger }: HeadFigures, record: CommitRecord): HeadFigures {
+function afterCommit({ head, meta, ledger }: HeadFigures, record: CommitRecord): HeadFigures {
   const { revision, config, leafNodeId, checkpointRef, manifest } = record;
   const before = head?.revision ?? 0;
   if (revision !== before + 1) throw new Error(`revision ${revision} does not follow ${before}`);
@@ -57,6 +59,7 @@ function afterCommit({ head, ledger }: HeadFigures, record: CommitRecord): HeadF
   return {
     deleted: false,
     head: { revision, config, leafNodeId, checkpointRef, manifest: new KeptBytes(manifest), refs, nodeCount },
+    meta,
     ledger: sum.ledger,
   };
 }

@@ -2,6 +2,7 @@
 import { strict as assert } from "node:assert";
 import { test } from "node:test";
 import fc from "fast-check";
+import { readMeta } from "../../src/actors/reads.ts";
 import { applyToFigures, NO_FIGURES, readHeadMeta } from "../../src/session/head-meta.ts";
 import type { SessionRecord } from "../../src/session/record.ts";
 import { outcome, runOn, step } from "./random-steps.ts";
@@ -41,6 +42,7 @@ for (const policy of ["strict", "permissive"] as const) {
           outcome(() => runOn(bench, each));
           for (const record of bench.records.slice(before)) figures = applyToFigures(figures, record);
           assert.deepStrictEqual(readHeadMeta(SESSION, figures), readHeadMeta(SESSION, bench.state));
+          assert.deepStrictEqual(readMeta(figures), readMeta(bench.state));
           // A state and a stored head are figures too: a look-up goes on from one.
           if (index === stored) figures = bench.state;
         }

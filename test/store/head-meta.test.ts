@@ -49,10 +49,54 @@ test("head meta is answered where the session's pages are lost, and the session 
   await view.close();
 });
 
+test("a session's own record is answered so too: by the log, by the snapshot, after a commit, and never after its deletion", async () => {
+  const vfs = new MemoryVfs();
+  const metaOf = (sessionName: string) => ({ sessionId: "root", sessionName, createdAt: "t", model: "m" });
+  const store = await openStore("/store", { ...OPTIONS, vfs });
+  const session = store.session("root");
+  assert.equal(await session.loadSessionMeta(), undefined);
+  await session.saveSessionMeta(metaOf("first"));
+  await store.close();
+  const again = await openStore("/store", { ...OPTIONS, vfs });
+  const root = again.session("root");
+  const found: unknown[] = [await root.loadSessionMeta(), again.stats().residentSessions];
+  await again.snapshot();
+  found.push(await root.loadSessionMeta(), again.stats().residentSessions);
+  await root.commitRuntimeState(commit({ graph: append([messageNode("a")], "a") }));
+  await root.saveSessionMeta(metaOf("second"));
+  await root.commitRuntimeState(commit({ graph: append([messageNode("b", "a")], "b") }));
+  const view = await openStoreReadOnly("/store", { vfs });
+  found.push(await root.loadSessionMeta(), await view.session("root").loadSessionMeta());
+  await again.deleteSession("root");
+  await view.refresh();
+  found.push(await root.loadSessionMeta(), await view.session("root").loadSessionMeta());
+  assert.deepEqual(found, [
+    metaOf("first"),
+    0,
+    metaOf("first"),
+    0,
+    metaOf("second"),
+    metaOf("second"),
+    undefined,
+    undefined,
+  ]);
+  await view.close();
+  await again.close();
+});
+
+test("a session's own record is answered where its pages are lost", async () => {
+  const vfs = await without("blobs");
+  const store = await openStore("/store", { ...OPTIONS, vfs });
+  assert.equal(await store.session("root").loadSessionMeta(), undefined);
+  await refuses(store.session("root").loadNode("a"), "CORRUPT", { sessionId: "root" });
+  await store.close();
+});
+
 test("a heads file that is lost makes head meta CORRUPT, never absent", async () => {
   const store = await openStore("/store", { ...OPTIONS, vfs: await without("heads") });
   await refuses(store.session("root").loadSessionHeadMeta(), "CORRUPT", { sessionId: "root" });
   await refuses(store.session("new").loadSessionHeadMeta(), "CORRUPT", { sessionId: "new" });
+  await refuses(store.session("new").loadSessionMeta(), "CORRUPT", { sessionId: "new" });
   await store.close();
 });
 

@@ -54,6 +54,24 @@ test("what was committed last is read without a read of a file", async () => {
   await store.close();
 });
 
+test("what changed last is read without a read of a file, and all else as before", async () => {
+  const { store, vfs, grow } = await open();
+  await grow("s", 0, 200);
+  const since = async (headRevision: number) => {
+    const read = await store.session("s").loadSession({ kind: "changesSince", headRevision });
+    return [read?.headRevision, ...(read?.graph.nodes.map(({ nodeId }) => nodeId) ?? [])];
+  };
+  vfs.inject({ operation: "read", errno: "EIO", times: "forever" });
+  assert.deepEqual(await since(200), [200]);
+  assert.deepEqual(await since(198), [200, "n198", "n199"]);
+  await refuses(since(201), "REVISION_UNKNOWN");
+  await refuses(since(100), "STORE_IO");
+  vfs.heal();
+  assert.deepEqual(await since(100), [200, ...ids(100, 200)]);
+  assert.deepEqual(await since(0), [200, ...ids(0, 200)]);
+  await store.close();
+});
+
 for (const from of ["log", "snapshot"] as const) {
   test(`the newest nodes of a long session that shed its bodies come from the ${from}, and nothing comes back`, async () => {
     const { store, grow, newest, sheds } = await open();

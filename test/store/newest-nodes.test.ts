@@ -118,7 +118,7 @@ async function compareShed(
 ): Promise<void> {
   const store = await openStore("/store", { ...OPTIONS, graphPolicy, vfs, maxResidentBytes: 60_000 });
   const session = store.session("root");
-  await session.loadSessionMeta();
+  await session.loadNode("nobody");
   for (const [question, expected] of whole)
     assert.deepEqual(await session.loadSession(question), expected, JSON.stringify(question));
   await store.close();
