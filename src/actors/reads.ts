@@ -71,8 +71,9 @@ function newestOf(
   return source.newestOfPath(sessionId, { ...scope, limit });
 }
 
-/** If the nodes are all there, and no more than one step decodes. */
+/** If there is a head, and the nodes are all there, and no more than one step decodes. */
 function readInMemory(source: Source, state: SessionState, scope: SessionReadScope): NewestRead | undefined {
+  if (state.head === undefined) return undefined;
   try {
     const read = source.readInStepsFor(state.sessionId, readGraphInSteps(state, scope)).next();
     return read.done === true ? { figures: state, read: read.value } : undefined;

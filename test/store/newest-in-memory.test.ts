@@ -67,6 +67,12 @@ test("what changed last is read without a read of a file, and all else as before
   await refuses(since(201), "REVISION_UNKNOWN");
   await refuses(since(100), "STORE_IO");
   vfs.heal();
+  // A session without a commit has no changes, whatever revision is asked for.
+  await store
+    .session("bare")
+    .saveSessionMeta({ sessionId: "bare", sessionName: "b", createdAt: "t", model: "m" });
+  const bare = await store.session("bare").loadSession({ kind: "changesSince", headRevision: 7 });
+  assert.equal(bare, undefined);
   assert.deepEqual(await since(100), [200, ...ids(100, 200)]);
   assert.deepEqual(await since(0), [200, ...ids(0, 200)]);
   await store.close();
