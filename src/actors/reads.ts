@@ -1,7 +1,7 @@
 /** What the reads of a session answer, from one of its durable states. Results alias nothing of the store. */
 import { copyLedger, type HeadFigures } from "../session/head-meta.ts";
 import { BodiesShed } from "../session/node-entry.ts";
-import { type GraphRead, readGraphInSteps, readNode } from "../session/read.ts";
+import { type GraphRead, isAtHand, readGraph, readGraphInSteps, readNode } from "../session/read.ts";
 import { liveEntry, type SessionState } from "../session/state.ts";
 import type {
   Json,
@@ -75,8 +75,8 @@ function newestOf(
 function readInMemory(source: Source, state: SessionState, scope: SessionReadScope): NewestRead | undefined {
   if (state.head === undefined) return undefined;
   try {
-    const read = source.readInStepsFor(state.sessionId, readGraphInSteps(state, scope)).next();
-    return read.done === true ? { figures: state, read: read.value } : undefined;
+    if (!isAtHand(state, scope)) return undefined;
+    return { figures: state, read: source.readFor(state.sessionId, () => readGraph(state, scope)) };
   } catch (error) {
     if (error instanceof BodiesShed) return undefined;
     throw error;

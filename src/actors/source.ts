@@ -90,8 +90,7 @@ export class Source {
     }
   }
 
-  #toldOf(sessionId: string, error: unknown): Error {
-    if (error instanceof BodiesShed) return error;
+  #toldOf(sessionId: string, error: unknown): StoreError {
     if (isStoreError(error)) {
       const isUntold = error.code === "CORRUPT" && error.sessionId === undefined;
       return isUntold ? ofSession(error, sessionId) : error;

@@ -241,7 +241,10 @@ export class NodeTable {
     for (let slot = 0; slot < end; slot++) {
       if (looks++ % NODES_BACK_PER_STEP === NODES_BACK_PER_STEP - 1) yield;
       if (this.#stored[slot]?.isShed !== true || this.#isSame(slot, fresh.#stored[slot])) continue;
-      throw new Error(`node ${slot + 1} is not stored as it was`);
+      const found = fresh.#stored[slot];
+      throw new Error(
+        `node ${slot + 1} is not stored as it was, ${found ? `but as "${found.id}"` : "nor at all"}`,
+      );
     }
     const adopted = new Set<Chunk>();
     for (let slot = 0; slot < end; slot++) {

@@ -41,9 +41,8 @@ export function* readGraphInSteps(state: SessionState, scope: SessionReadScope):
     return { graph: graphOf(nodes, state.head?.leafNodeId), graphIsPartial: false };
   }
   if (scope.kind === "changesSince") return yield* changesSince(state, scope.headRevision);
-  const leafNodeId = scope.leafNodeId ?? state.head?.leafNodeId;
   const limit = scope.limit ?? Number.POSITIVE_INFINITY;
-  return yield* readPath((id) => liveEntry(state, id), leafNodeId, limit);
+  return yield* readPath((id) => liveEntry(state, id), leafOf(state, scope), limit);
 }
 
 /** The newest nodes of a path, and where to go on. */
@@ -62,10 +61,7 @@ function* changesSince(state: SessionState, headRevision: number): Steps<GraphRe
   if (headRevision > newest) throw unknownRevision(state.sessionId, headRevision, newest);
   const removed = headRevision === 0 ? { ids: [] } : state.removals.since(headRevision, state.removalCount);
   if ("oldest" in removed) throw historyGone(state.sessionId, headRevision, removed.oldest);
-  let start = state.length;
-  while (start > 0 && (state.nodes.entries[start - 1]?.revision ?? 0) > headRevision) start--;
-  if (headRevision === 0) start = 0;
-  const nodes = yield* decodeNodes(liveEntries(state, start));
+  const nodes = yield* decodeNodes(liveEntries(state, firstSince(state, headRevision)));
   return {
     graph: graphOf(nodes, state.head?.leafNodeId),
     graphIsPartial: true,
@@ -89,6 +85,39 @@ function historyGone(sessionId: string, asked: number, oldest: number): Error {
   );
 }
 
+/** Whether all that such a read decodes is in memory, and one step decodes it. Decodes nothing; throws BodiesShed where not. */
+export function isAtHand(state: SessionState, scope: SessionReadScope): boolean {
+  let bytes = 0;
+  for (const entry of entriesOf(state, scope)) {
+    entry.needBody();
+    bytes += entry.bodyBytes + DECODE_NODE_BYTES;
+    if (bytes > DECODE_STEP_BYTES) return false;
+  }
+  return true;
+}
+
+function* entriesOf(state: SessionState, scope: SessionReadScope): Generator<TableEntry> {
+  if (scope.kind === "fullGraph") return yield* liveEntries(state);
+  if (scope.kind === "changesSince") return yield* liveEntries(state, firstSince(state, scope.headRevision));
+  let left = scope.limit ?? Number.POSITIVE_INFINITY;
+  for (const entry of pathEntries((id) => liveEntry(state, id), leafOf(state, scope))) {
+    if (left-- === 0) return;
+    yield entry;
+  }
+}
+
+function leafOf(state: SessionState, scope: { leafNodeId?: string }): string | undefined {
+  return scope.leafNodeId ?? state.head?.leafNodeId;
+}
+
+/** The first slot of which the node stands there since a later revision. */
+function firstSince(state: SessionState, headRevision: number): number {
+  if (headRevision === 0) return 0;
+  let slot = state.length;
+  while (slot > 0 && (state.nodes.entries[slot - 1]?.revision ?? 0) > headRevision) slot--;
+  return slot;
+}
+
 /** That live node, on or off the active path. */
 export function readNode(state: SessionState, nodeId: string): SessionNodeRecord | undefined {
   const entry = liveEntry(state, nodeId);
@@ -104,7 +133,10 @@ export function nodeFromEntry(entry: PathNode): SessionNodeRecord {
 }
 
 /** Entries of a path, leaf first; it ends below a missing or tombstoned parent. */
-export function* pathEntries(find: FindNode, leafNodeId: string | undefined): Generator<PathNode> {
+export function* pathEntries<Node extends PathNode>(
+  find: (nodeId: string) => Node | undefined,
+  leafNodeId: string | undefined,
+): Generator<Node> {
   let at = leafNodeId;
   while (at !== undefined) {
     const entry = find(at);

@@ -120,7 +120,8 @@ export function* readSealed(
   if (end.offset > header.fileBytes)
     throw corrupt(path, header.fileBytes, "it is shorter than the next LINK says");
   const bytes = Math.max(end.offset, SEGMENT_HEADER_BYTES);
-  const image = yield* readImage(place, header.number, bytes, room);
+  // The last segment is read whole, and into the same room.
+  const image = yield* readImage(place, header.number, bytes, room, header.fileBytes);
   const reached = yield* scanFramesInSteps(image, saltSeed(header.salt), from, end.offset, (frame) => {
     emit(image, header.number, frame, onRecord);
   });

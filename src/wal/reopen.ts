@@ -89,7 +89,7 @@ export function* reopen(
   const tail = newestTail(readTail(place.vfs, tailPath(place), place.storeId));
   const progress = onProgress === undefined ? undefined : new ReplayProgress(place, start, tail, onProgress);
   const counted = countRecords(onRecord, progress);
-  const room: ImageRoom = { leastBytes: source.segmentBytes };
+  const room: ImageRoom = {};
   const last = yield* readLast(place, yield* walkSealed(place, start, counted.onRecord, room), tail, room);
   const above = yield* handOut(last, counted.onRecord);
   const warnings = quarantine(place, last.torn);

@@ -8,25 +8,24 @@ import { SEGMENT_HEADER_BYTES } from "./segment.ts";
 /** Memory for the images of one walk, one after the other. */
 export interface ImageRoom {
   bytes?: Buffer;
-  /** Bytes taken at least, so that the longest segment of the walk finds room as well. */
-  readonly leastBytes?: number;
 }
 
 /**
- * All bytes of a segment, a bounded number a step; fewer than declared are damage, never an end. In a room the image
- * is valid until the next is read there.
+ * The first bytes of a segment, a bounded number a step; fewer than declared are damage, never an end. In a room the image
+ * is valid until the next is read there. `roomBytes`: taken at once where there is none, for those that come as well.
  */
 export function* readImage(
   place: LogPlace,
   number: number,
   fileBytes: number,
   room: ImageRoom = {},
+  roomBytes = fileBytes,
 ): Steps<Image> {
   const path = segmentPath(place, number);
   const file = place.vfs.open(path, "read");
   try {
     if (room.bytes === undefined || room.bytes.length < fileBytes)
-      room.bytes = Buffer.allocUnsafeSlow(Math.max(fileBytes, room.leastBytes ?? 0));
+      room.bytes = Buffer.allocUnsafeSlow(roomBytes);
     const bytes = room.bytes.subarray(0, fileBytes);
     for (let at = 0; at < fileBytes; at += READ_STEP_BYTES) {
       if (at > 0) yield;

@@ -3,8 +3,9 @@ import { strict as assert } from "node:assert";
 import { test } from "node:test";
 import fc from "fast-check";
 import { DECODE_STEP_BYTES } from "../../src/limits.ts";
+import { BodiesShed } from "../../src/session/node-entry.ts";
 import { NodeTable } from "../../src/session/node-table.ts";
-import { readGraph, readGraphInSteps, readNode } from "../../src/session/read.ts";
+import { isAtHand, readGraph, readGraphInSteps, readNode } from "../../src/session/read.ts";
 import type { SessionNodeRecord, SessionReadScope } from "../../src/session/types.ts";
 import { normal, payloads } from "./payloads.ts";
 import { append, commitOf, message, node, SessionBench } from "./session-bench.ts";
@@ -120,6 +121,21 @@ test("a read decodes so many bytes of nodes a step, and some for each node, whic
     assert.ok(last.done, scope.kind);
     assert.equal(last.value.graph.nodes.length, 18);
   }
+});
+
+test("what a read decodes is at hand if it is all in memory and no more than a step", () => {
+  // Eight nodes are a step.
+  const { state } = row(18, DECODE_STEP_BYTES / 8 - 512);
+  const path = (limit: number, leafNodeId = "n17") =>
+    isAtHand(state, { kind: "activePath", limit, leafNodeId });
+  const changes = (headRevision: number) => isAtHand(state, { kind: "changesSince", headRevision });
+  assert.deepEqual([path(8), path(9), path(9, "n7"), path(9, "nobody")], [true, false, true, true]);
+  assert.deepEqual([changes(1), changes(0), changes(99)], [true, false, true]);
+  assert.equal(isAtHand(state, { kind: "fullGraph" }), false);
+  state.nodes.shed(10);
+  assert.throws(() => path(9, "n7"), BodiesShed);
+  assert.equal(path(1), true);
+  assert.throws(() => changes(0), BodiesShed);
 });
 
 test("nodes stored before their revisions were are sent to a copy of nothing, and to no other", () => {

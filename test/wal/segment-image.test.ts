@@ -50,10 +50,10 @@ test("a segment shorter than it says is damage, also where nothing is in it, and
   assert.equal([...mayHoldFrames(place, 7, LENGTH)].length, 3);
 });
 
-test("a room is taken once for all segments of a walk, if it knows the longest", () => {
+test("a room is taken once for all segments of a walk, if it is told of the longest", () => {
   const place = placeOf(Buffer.alloc(LENGTH, 1));
-  const room: ImageRoom = { leastBytes: LENGTH };
-  const short = runThrough(readImage(place, 7, LENGTH - 1, room));
+  const room: ImageRoom = {};
+  const short = runThrough(readImage(place, 7, LENGTH - 1, room, LENGTH));
   const taken = room.bytes;
   const long = runThrough(readImage(place, 7, LENGTH, room));
   assert.equal(room.bytes, taken);
