@@ -21,9 +21,9 @@ import {
   table,
   toldIn,
 } from "./bugs/entries.ts";
-import { inOrderOf, type Share, shareOf } from "./bugs/share.ts";
 import { refuseUnknown } from "./known-arguments.ts";
 import { brokenMs, drawsCases, runTests, type TestRun, tail, UNBROKEN_MS } from "./planted/run-tests.ts";
+import { inOrderOf, type Share, shareOf } from "./planted/share.ts";
 import { inTurn, type Workshop, withWorkshops } from "./planted/workshop.ts";
 
 /** Suites at a time: most keep a core busy. */
@@ -71,7 +71,7 @@ function believeSound(files: readonly string[]): { suites: Map<string, Suite>; p
 async function plantAll(
   workshops: readonly Workshop[],
   bugs: readonly Bug[],
-  { isSoundKnown, share }: { readonly isSoundKnown: boolean; readonly share: Share | undefined },
+  { isSoundKnown, share }: { readonly isSoundKnown: boolean; readonly share: Share<Bug> | undefined },
 ): Promise<Outcome> {
   const files = [...new Set(bugs.map(({ suite }) => suite))];
   const { suites, problems } = isSoundKnown ? believeSound(files) : await runSound(workshops, files);
@@ -79,7 +79,9 @@ async function plantAll(
   // The long ones first, so that no workshop is left alone with one at the end.
   const took = ({ suite }: Bug): number => suites.get(suite)?.tookMs ?? 0;
   const queue =
-    share === undefined ? bugs.toSorted((a, b) => took(b) - took(a)) : inOrderOf(share.seed, bugs);
+    share === undefined
+      ? bugs.toSorted((a, b) => took(b) - took(a))
+      : inOrderOf(share.seed, bugs, ({ name }) => name);
   await inTurn(workshops, queue, async (workshop, bug) => {
     const suite = suites.get(bug.suite);
     if (suite === undefined || share?.mayBegin(bug) === false) return;
@@ -145,7 +147,7 @@ function report(problems: readonly string[]): number {
 }
 
 /** A share in which nothing was caught has proved nothing. */
-function tellShare({ seed, left }: Share, caught: number, count: number): number {
+function tellShare({ seed, left }: Share<Bug>, caught: number, count: number): number {
   console.log(`${caught} of ${count} bugs caught, in the order of seed ${seed}`);
   if (left.length > 0) {
     console.log(`not tried, left to other seeds and to \`npm run bugs\`: ${left.length}`);
@@ -170,7 +172,7 @@ async function main(): Promise<number> {
   if (wrong.length > 0) return report(wrong);
   const isSoundKnown = process.argv.includes("--planted-only");
   const limit = option("--seconds");
-  const share = limit === undefined ? undefined : shareOf(Number(limit), option("--seed") ?? "1");
+  const share = limit === undefined ? undefined : shareOf<Bug>(Number(limit), option("--seed") ?? "1");
   const { problems, caught } = await withWorkshops(AT_ONCE, "source", (workshops) =>
     plantAll(workshops, bugs, { isSoundKnown, share }),
   );

@@ -62,7 +62,7 @@ function document(rows: readonly string[]): string {
 
 Each rule below is held by a test that was proven against a planted break: with this one change in the source
 the test fails, without it it passes. "Caught" says when that was seen: \`yes\` in a whole run, else when the
-entry was written. CI plants every break again and fails where one survives (\`npm run rules\`). This file is made of
+entry was written. CI plants a share of the breaks at each commit, all over many, and fails where one survives (\`npm run rules\`). This file is made of
 \`test/rules/*.json\`: by \`npm run rules -- --write\` after a whole run, by \`npm run rules -- --list\` without one.
 
 | rule | section | test | planted break | caught |
