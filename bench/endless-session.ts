@@ -1,7 +1,7 @@
 /**
  * What does one endless session cost? A session of 1,000 and one of 1,000,000 nodes of 1 KB, one chain, each in a store
- * of its own: the newest 100 nodes while it is not in memory, then a commit of one node, and a snapshot after a
- * hundred of them. Beside the same of the short session.
+ * of its own: the newest 100 nodes of paths from the newest and from an old leaf while it is not in memory, its first commit after opening, then
+ * more of them, and a snapshot after a hundred. Beside the same of the short session.
  */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
@@ -25,7 +25,7 @@ export const endlessSession: Bench = {
   question: "What does one endless session cost?",
   baseline: "the same of a session of 1,000 nodes",
   notMeasured:
-    "Branches: the session is one chain, so its newest path lies in its newest pages (loads has an old leaf). Nodes of different texts: these deflate well. Cold disks: files lie in the kernel's cache. What its first commit after opening costs, which reads all its pages.",
+    "Branches: the session is one chain, so its newest path lies in its newest pages (loads has an old leaf). Nodes of different texts: these deflate well. Cold disks: files lie in the kernel's cache.",
   async run(run) {
     const lengths = pick(run, [1_000, 1_000_000], [100, 1_000]).map((nodes) => new Endless(run, nodes));
     for (const length of lengths) await length.fill();
@@ -53,7 +53,7 @@ export const endlessSession: Bench = {
   },
 };
 
-/** In this order: the first commit brings the session into memory. */
+/** In this order: commits bring the session into memory. */
 const SUBJECTS: readonly [string, (run: BenchRun, session: Endless) => Promise<Sample>][] = [
   [
     `newest ${NEWEST} nodes, not in memory`,
@@ -69,6 +69,35 @@ const SUBJECTS: readonly [string, (run: BenchRun, session: Endless) => Promise<S
         expectEqual("leaf", read?.graph.nodes.at(-1)?.nodeId, session.leaf);
       }
       expectEqual("sessions in memory", store.stats().residentSessions, 0);
+      return { figures: latency.figures(), latency };
+    },
+  ],
+  [
+    `newest ${NEWEST} nodes of a path from an old leaf, not in memory`,
+    async (run, session) => {
+      const latency = new Latency();
+      const store = await session.store();
+      const leafNodeId = `m${session.nodes / 2}`;
+      for (let turn = 0; turn < pick(run, 20, 2); turn++) {
+        const started = performance.now();
+        const read = await store.session(ID).loadSession({ kind: "activePath", leafNodeId, limit: NEWEST });
+        latency.record(performance.now() - started);
+        expectEqual("leaf", read?.graph.nodes.at(-1)?.nodeId, leafNodeId);
+      }
+      return { figures: latency.figures(), latency };
+    },
+  ],
+  [
+    "first commit after opening",
+    async (run, session) => {
+      const latency = new Latency();
+      for (let turn = 0; turn < pick(run, 5, 1); turn++) {
+        await session.close();
+        await session.store();
+        const started = performance.now();
+        await session.commit();
+        latency.record(performance.now() - started);
+      }
       return { figures: latency.figures(), latency };
     },
   ],
@@ -131,6 +160,11 @@ class Endless {
     return this.#store;
   }
 
+  async close(): Promise<void> {
+    await this.#store?.close();
+    this.#store = undefined;
+  }
+
   async fill(): Promise<void> {
     this.#run.say(`writing ${this.nodes} nodes`);
     const options = { ...sized(this.#run), sync: "never", snapshot: false, gc: false } as const;
@@ -159,8 +193,7 @@ class Endless {
   }
 
   async verify(): Promise<string> {
-    await this.#store?.close();
-    this.#store = undefined;
+    await this.close();
     const store = await this.store();
     const head = await store.session(ID).loadSessionHeadMeta();
     expectEqual("nodes", head?.graphNodeCount, this.#written);

@@ -17,7 +17,7 @@ export const historyLength: Bench = {
   question: "What does the length of history cost a commit?",
   baseline: "the same commit on a session of 100 nodes",
   notMeasured:
-    "The first use of a long session, which reads its pages (loads), replacements of a graph, and folds, which run on a worker.",
+    "The first use of a long session (endless-session, loads), replacements of a graph, and folds, which run on a worker.",
   async run(run) {
     const entries = pick(run, [100, 1_000, 10_000, 100_000], [100, 1_000]).map((nodes): Entry => {
       return {

@@ -10,8 +10,8 @@ export function crc32(bytes: Uint8Array, seed = 0): number {
   return zlibCrc32(bytes, seed);
 }
 
-/** SHA-256 of the bytes: 32 bytes. */
-export function sha256(bytes: Uint8Array): Uint8Array {
+/** SHA-256 of the bytes, or of the UTF-8 of a text: 32 bytes. */
+export function sha256(bytes: Uint8Array | string): Uint8Array {
   return hash("sha256", bytes, "buffer");
 }
 

@@ -79,6 +79,15 @@ export const PAGE_BYTES = 256 * KIB;
 export const PAGE_MERGE_FAN_IN = 8;
 /** Bytes of a head's outline: some ten nodes with ids of 36 characters, fifty with short ones. */
 export const MAX_OUTLINE_BYTES = 512;
+/**
+ * A session whose nodes take so many bytes of pages has an index of its ids: of a shorter one all pages are read in one step.
+ * Of the index so many bytes lie in the head before they become an item of a page, and so many in one item at most.
+ */
+export const MIN_INDEXED_BYTES = 256 * KIB;
+export const MAX_INDEX_BYTES_IN_HEAD = 512;
+export const INDEX_ITEM_BYTES = 4 * KIB;
+/** Ids of such an index that one step enters in memory: some 2 ms. */
+export const IDS_PER_STEP = 32_768;
 /** Page references one index page holds. */
 export const PAGE_FAN_OUT = 16;
 /**

@@ -13,9 +13,11 @@ import { refFromBytes } from "../src/ids.ts";
 import { KeptBytes } from "../src/session/kept-bytes.ts";
 import { LIVE } from "../src/session/node-entry.ts";
 import { type CommitRecord, decodeRecord, encodeRecord, type LogRecord } from "../src/session/record.ts";
+import { hashOfId } from "../src/session/stored-ids.ts";
 import {
   decodeHead,
   encodeHead,
+  type IdIndex,
   nodeItem,
   receiptItem,
   removalItem,
@@ -106,6 +108,12 @@ const HEAD: StoredHead = {
   removals: [{ ref: refFromBytes(DIGEST), level: 0, items: 2, bytes: 20 }],
   oldestCopy: 0,
   outline: extendOutline(EMPTY_OUTLINE, [nodeItem({ ...NODE, revision: 1, hiddenAt: LIVE }, false)]),
+  index: undefined,
+};
+const INDEX: IdIndex = {
+  isClosed: true,
+  pages: [{ ref: refFromBytes(DIGEST), level: 0, items: 1, bytes: 12 }],
+  newest: Buffer.from(hashOfId("n2")),
 };
 const DELETED: StoredHead = {
   sessionId: "s",
@@ -122,6 +130,7 @@ const DELETED: StoredHead = {
   removals: [],
   oldestCopy: 0,
   outline: undefined,
+  index: undefined,
 };
 const MANIFEST: Manifest = {
   number: 42,
@@ -227,9 +236,11 @@ function examples(): Map<string, Uint8Array> {
     ["heads file", headsFile()],
     ["pack", packFile()],
     ["head", encodeHead(HEAD)],
+    ["index in a head", encodeHead({ ...HEAD, index: INDEX }).subarray(encodeHead(HEAD).length)],
     ["page of nodes", pack([0, [nodeItem({ ...NODE, revision: 1, hiddenAt: 0 }, true)]])],
     ["page of removals", pack([0, [removalItem({ id: "n1", from: 1, to: 3 })]])],
     ["page of receipts", pack([0, [receiptItem(RECEIPT)]])],
+    ["page of ids", pack([0, [hashOfId("n1")]])],
     ["index page", pack([1, forestToWire(HEAD.nodes)])],
   ];
   for (const [name, record] of Object.entries(RECORDS)) all.push([`record: ${name}`, encodeRecord(record)]);
@@ -291,6 +302,8 @@ test("the documented bytes of small files and records are read back as what they
   assert.deepEqual(entry && Buffer.from(values.read(entry)), Buffer.from(CHECKPOINT));
   values.close();
   assert.deepEqual(decodeHead("s", bytesOf("head")), HEAD);
+  const long = { ...HEAD, index: INDEX };
+  assert.deepEqual(decodeHead("s", encodeHead(long)), long);
   for (const [name, record] of Object.entries(RECORDS)) {
     const again = encodeRecord(decodeRecord(bytesOf(`record: ${name}`)));
     assert.deepEqual(Buffer.from(again), Buffer.from(encodeRecord(record)), name);

@@ -116,7 +116,7 @@ export class SessionCell {
       event.type === "commit" ? endOf(() => this.#services.loadAtOnce(this.sessionId)) : undefined;
     if (loaded !== undefined) return this.#begin(loaded, event);
     this.#countWaiting(event, 1);
-    const nodes = event.type === "commit" ? "outlined" : "all";
+    const nodes = event.type === "read" ? "all" : "outlined";
     this.#services.runLoad(this.#services.load(this.sessionId, nodes), (ended) => {
       this.#countWaiting(event, -1);
       this.#begin(ended, event);

@@ -42,6 +42,8 @@ export interface SourceParts extends LogRecordsParts {
   readonly isCondemned: (ref: BlobRef) => boolean;
 }
 
+const NOTHING_STORED = { nodes: [], index: undefined };
+
 export interface NewestRead {
   readonly figures: HeadFigures;
   readonly read: GraphRead;
@@ -190,7 +192,7 @@ export class Source {
       const leafNodeId = path.leafNodeId ?? figures.head?.leafNodeId;
       const options = { leafNodeId, limit: path.limit, maxBytes: MAX_NEWEST_PAGE_BYTES };
       const read = this.view.withPages(sessionId, (store) =>
-        readNewestPath(stored?.nodes ?? [], store, changes, options),
+        readNewestPath(stored ?? NOTHING_STORED, store, changes, options),
       );
       return read && { figures, read };
     });

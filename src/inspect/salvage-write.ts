@@ -258,6 +258,8 @@ function headOf(
     // What was lost left no trace: a copy of what is saved here must be read anew.
     oldestCopy: oldestCopyOf(head),
     outline: extendOutline(EMPTY_OUTLINE, items),
+    // The next fold makes it.
+    index: undefined,
   };
 }
 
@@ -278,5 +280,6 @@ function deletionMarker(session: Extract<SavedSession, { kind: "deleted" }>): St
     removals: [],
     oldestCopy: 0,
     outline: undefined,
+    index: undefined,
   };
 }

@@ -7,28 +7,22 @@
  *    and what a "borrowing" table is given: that of a fold, which is gone before what it was given changes.
  * 2. Bodies lie side by side in chunks, and an entry makes a view when it is asked for its body. A million small
  *    buffers would cost the garbage collector more than all the rest of their commits.
- * 3. Bodies that are durable may leave memory (`shed`): a session goes on taking commits without them. Whoever asks for
- *    one is thrown `BodiesShed` and changes nothing. All come back together (`takeBack`), in bounded steps, each under
- *    the same id and with the same length, or none does. A table that is held sheds nothing.
+ * 3. Bodies that are durable may leave memory (`shed`): a session goes on taking commits without them. Whoever asks for one is
+ *    thrown `BodiesShed` and changes nothing. All come back together (`takeBack`), in bounded steps, each under the same id and
+ *    with the same length, or none does. A table that is held sheds nothing.
  * 4. Entries may leave as well (`shedEntries`), but for the newest and the hidden ones. The index stays, so that an id which
  *    is new is known to be; for any other of theirs `BodiesShed` is thrown as for a body, and they come back with them.
+ * 5. A table may begin with stored nodes of which only hashes of the ids are read (`beginWith`): they are as if they had left.
  */
 
 import { ENTRIES_KEPT, KIB, LOAD_STEP_BYTES, NODES_BACK_PER_STEP } from "../limits.ts";
 import { runThrough, type Steps } from "../steps.ts";
 import { type Chunk, Chunks, SHED } from "./chunks.ts";
-import {
-  BodiesShed,
-  LIVE,
-  type NewNode,
-  type NodeEntry,
-  type PlacedNode,
-  SHED_ENTRY,
-  StoredEntry,
-  type TableEntry,
-} from "./node-entry.ts";
+import type { NewNode, NodeEntry, PlacedNode, TableEntry } from "./node-entry.ts";
+import { BodiesShed, LIVE, SHED_ENTRY, StoredEntry } from "./node-entry.ts";
 import type { RecentBodies } from "./recent-bodies.ts";
 import { SlotIndex } from "./slot-index.ts";
+import type { StoredIds } from "./stored-ids.ts";
 
 /** Bytes of memory that an entry costs beside its id, its body and its cells in the index, as measured. */
 const ENTRY_BYTES = 116;
@@ -108,6 +102,23 @@ export class NodeTable {
     this.#stored.push(new StoredEntry(node, parent, revision, hiddenAt, recent.last, at, node.body.length));
   }
 
+  /** The newest entry, if it is in memory. */
+  get last(): StoredEntry | undefined {
+    const last = this.#stored.at(-1);
+    return last === SHED_ENTRY ? undefined : (last as StoredEntry | undefined);
+  }
+
+  /** Begins an empty table with more than eight durable nodes that are not in memory, all of their parents among them. */
+  beginWith(ids: StoredIds): void {
+    // At once: one that grows is moved again and again.
+    this.#stored.length = ids.count;
+    this.#stored.fill(SHED_ENTRY);
+    this.slots.beginWith(ids);
+    this.#entryBytes += ids.count * PLACE_BYTES;
+    this.#shedEnd = ids.count;
+    this.#entriesShedEnd = ids.count;
+  }
+
   /** Bodies that are added go there from now on. */
   useRecent(recent: RecentBodies | undefined): void {
     this.#recent = recent;
@@ -135,13 +146,14 @@ export class NodeTable {
 
   /** Enters the id that comes next, and answers its parent's: the text that the parent's entry has, if there is one. */
   #enter({ id, parent }: Pick<NodeEntry, "id" | "parent">): string | undefined {
-    const last = this.#stored.at(-1);
+    const { last } = this;
     if (!this.slots.add(id, this.#stored.length)) throw new Error(`node "${id}" exists already`);
     this.#missingParents?.delete(id);
     this.#entryBytes += id.length * 2 + ENTRY_BYTES;
     if (parent === undefined || parent === id) return parent;
     // Nearly every node's parent is the one before it: its id is looked up never.
     if (parent === last?.id) return last.id;
+    if (this.slots.isStored(parent)) return parent;
     const slot = this.slots.get(parent);
     if (slot !== undefined) return this.#stored[slot]?.id;
     this.#missingParents ??= new Set();
@@ -160,7 +172,6 @@ export class NodeTable {
   needBodies(): void {
     if (this.isShed) throw new BodiesShed();
   }
-
   /** For a durable state: the table has all bodies for its own when this returns. Throws BodiesShed if that takes more than a step. */
   ownBodies(): void {
     if (this.isShed || this.#recentBytes > LOAD_STEP_BYTES) throw new BodiesShed();
@@ -218,14 +229,6 @@ export class NodeTable {
     return end - start;
   }
 
-  /**
-   * Throws BodiesShed if it is not known without entries that left whether there is a node of that id, or which: asked before
-   * something is decided that will look for it.
-   */
-  needEntry(id: string): void {
-    this.slots.get(id);
-  }
-
   /** Throws BodiesShed if entries left memory. */
   needEntries(): void {
     if (this.#entriesShedEnd > 0) throw new BodiesShed();
@@ -265,7 +268,8 @@ export class NodeTable {
     if (!(fresh instanceof StoredEntry) || fresh.isShed) return false;
     const entry = this.#stored[slot];
     if (entry instanceof StoredEntry) return entry.isSameAs(fresh);
-    return fresh.hiddenAt === LIVE && this.slots.mayBeAt(fresh.id, slot);
+    const wasHidden = fresh.hiddenAt === 0 && slot < this.slots.storedEnd;
+    return (fresh.hiddenAt === LIVE || wasHidden) && this.slots.mayBeAt(fresh.id, slot);
   }
 
   #takeFrom(slot: number, fresh: StoredEntry): Chunk {
@@ -273,6 +277,7 @@ export class NodeTable {
     if (entry instanceof StoredEntry) entry.takeFrom(fresh);
     else {
       this.#stored[slot] = fresh;
+      if (slot < this.slots.storedEnd) this.slots.enter(fresh.id, slot);
       this.#entryBytes += fresh.id.length * 2 + ENTRY_BYTES - PLACE_BYTES;
     }
     return fresh.chunk;
@@ -280,9 +285,9 @@ export class NodeTable {
 
   /** Keeps all bodies in memory that are there, and that come back, until `release` is called as often. */
   hold(): void {
-    this.#holds += 1;
+    this.#holds++;
   }
   release(): void {
-    this.#holds -= 1;
+    this.#holds--;
   }
 }

@@ -99,7 +99,7 @@ function planOne(
 function needParents(state: SessionState, nodes: readonly NodeFact[]): void {
   const newest = state.nodes.entries[state.length - 1]?.id;
   for (const { parent } of nodes)
-    if (parent !== undefined && parent !== newest) state.nodes.needEntry(parent);
+    if (parent !== undefined && parent !== newest) state.nodes.slots.get(parent);
 }
 
 /** Asked first of the newest node: it is nearly always the parent of the next one, and needs no look-up. */

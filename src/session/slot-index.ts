@@ -6,10 +6,14 @@
  * 1. Ids lie in the table's entries alone. A hash that agrees proves nothing: the id is compared.
  * 2. An entry may have left memory: it throws when its id is asked for, and so does whoever looks for an id of the same hash.
  *    Where no hash agrees the id is not in the table, whatever left.
- * 3. The hash begins with a number of this process, so that nobody can choose ids which all collide. It decides where
+ * 3. Of the first ids only hashes may be known (`beginWith`). Until their entries are there (`enter`) they are all as if they had left.
+ * 4. The hash begins with a number of this process, so that nobody can choose ids which all collide. It decides where
  *    something lies, never an answer.
  */
+import { assert } from "../assert.ts";
 import { PROCESS_SEED } from "../checksum.ts";
+import { BodiesShed } from "./node-entry.ts";
+import type { StoredIds } from "./stored-ids.ts";
 
 /** Entries up to which all are looked at: most sessions in memory have a few nodes, and an index of four objects. */
 const FEW = 8;
@@ -26,6 +30,9 @@ export class SlotIndex {
   #cells = NO_CELLS;
   #mask = FIRST_CELLS - 1;
   #size = 0;
+  /** The first ids, while not all of them have cells; and how many have none. */
+  #stored: StoredIds | undefined;
+  #withoutCell = 0;
 
   /** `entries[slot].id` must be there when the next slot is added; slots are added in order. */
   constructor(entries: readonly { readonly id: string }[]) {
@@ -38,13 +45,42 @@ export class SlotIndex {
 
   /** Bytes of memory. */
   get bytes(): number {
-    return this.#cells.byteLength;
+    return this.#cells.byteLength + (this.#stored?.bytes ?? 0);
+  }
+
+  /** Slots in front of this one have ids of which only the hash is known. */
+  get storedEnd(): number {
+    return this.#stored?.count ?? 0;
+  }
+
+  /** Begins an empty index with ids whose entries are not in memory. There must be more than eight. */
+  beginWith(stored: StoredIds): void {
+    assert(this.#size === 0 && stored.count > FEW, "an index begins with many ids, or with none");
+    this.#stored = stored;
+    this.#size = stored.count;
+    this.#withoutCell = stored.count;
+    this.#cells = new Int32Array(2 * FIRST_CELLS);
+  }
+
+  /** The entry of an id that the index began with is there. */
+  enter(id: string, slot: number): void {
+    this.#put(id, hashOf(id), slot);
+    this.#withoutCell -= 1;
+    if (this.#withoutCell === 0) this.#stored = undefined;
+    this.#growIfNeeded();
+  }
+
+  /** Whether an id of the same hash is among those that it began with. */
+  isStored(id: string): boolean {
+    return this.#stored?.find(id) !== undefined;
   }
 
   get(id: string): number | undefined {
     if (this.#size <= FEW) return this.#among(id);
     const slot = (this.#cells[2 * this.#cellOf(id, hashOf(id)) + 1] as number) - 1;
-    return slot < 0 ? undefined : slot;
+    if (slot >= 0) return slot;
+    if (this.isStored(id)) throw new BodiesShed();
+    return undefined;
   }
 
   has(id: string): boolean {
@@ -53,6 +89,7 @@ export class SlotIndex {
 
   /** Whether an id of the same hash has that slot; of an id that lies there it is true. */
   mayBeAt(id: string, slot: number): boolean {
+    if (slot < this.storedEnd) return this.#stored?.isAt(id, slot) === true;
     const cells = this.#cells;
     if (cells.length === 0) return false;
     const hash = hashOf(id);
@@ -71,12 +108,18 @@ export class SlotIndex {
     }
     if (this.#size === FEW) this.#begin();
     const hash = hashOf(id);
+    if (this.isStored(id) || !this.#put(id, hash, slot)) return false;
+    this.#size += 1;
+    this.#growIfNeeded();
+    return true;
+  }
+
+  /** False, and nothing is changed, if the id has a cell already. */
+  #put(id: string, hash: number, slot: number): boolean {
     const cell = this.#cellOf(id, hash);
     if (this.#cells[2 * cell + 1] !== 0) return false;
     this.#cells[2 * cell] = hash;
     this.#cells[2 * cell + 1] = slot + 1;
-    this.#size += 1;
-    if (2 * this.#size > this.#mask) this.#grow();
     return true;
   }
 
@@ -91,10 +134,7 @@ export class SlotIndex {
     this.#cells = new Int32Array(2 * FIRST_CELLS);
     for (let slot = 0; slot < FEW; slot++) {
       const id = this.#entries[slot]?.id ?? "";
-      const hash = hashOf(id);
-      const cell = this.#cellOf(id, hash);
-      this.#cells[2 * cell] = hash;
-      this.#cells[2 * cell + 1] = slot + 1;
+      this.#put(id, hashOf(id), slot);
     }
   }
 
@@ -107,6 +147,10 @@ export class SlotIndex {
       if (slot < 0 || (cells[2 * cell] === hash && this.#entries[slot]?.id === id)) return cell;
       cell = (cell + 1) & this.#mask;
     }
+  }
+
+  #growIfNeeded(): void {
+    if (2 * (this.#size - this.#withoutCell) > this.#mask) this.#grow();
   }
 
   #grow(): void {

@@ -80,7 +80,14 @@ function leadsTo(before: SnapshotView, records: readonly Placed[], after: Snapsh
   return found !== undefined && fingerprint(state) === fingerprint(found);
 }
 
-const UNPAGED = { nodes: [], receipts: [], removals: [], oldestCopy: 0, outline: undefined };
+const UNPAGED = {
+  nodes: [],
+  receipts: [],
+  removals: [],
+  oldestCopy: 0,
+  outline: undefined,
+  index: undefined,
+};
 
 /** Everything a session is, receipts and removals apart, as one hash. */
 function fingerprint(state: SessionState): string {

@@ -1,17 +1,19 @@
 /**
  * Reads a whole snapshot and says what is wrong: every block of every file, every value against its digest,
- * every page and blob that a head names, its outline, the manifest itself, and the log from where the snapshot ends, with
+ * every page and blob that a head names, its outline and index, the manifest itself, and the log from where the snapshot ends, with
  * what its records make of the heads. Writes nothing and repairs nothing.
  */
 import type { VerifyProblem } from "../contract.ts";
 import { isStoreError } from "../errors.ts";
 import type { NodeEntry, TableEntry } from "../session/node-entry.ts";
+import type { StoredIds } from "../session/stored-ids.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import { verifyLog } from "../wal/log.ts";
 import { checkTail } from "./check-tail.ts";
 import { damageOf } from "./file-slots.ts";
 import { entryFromItem, pagedIn, type StoredHead } from "./head.ts";
 import { HeadsFileReader } from "./heads-file.ts";
+import { indexedIds } from "./id-index.ts";
 import { headsPath, manifestPath, packPath, readManifest } from "./manifest.ts";
 import { outlinedNodes } from "./outline.ts";
 import { PackReader } from "./pack.ts";
@@ -90,14 +92,17 @@ function openUnlessReported(
   }
 }
 
-function checkHead(view: SnapshotView, stored: StoredHead): void {
+/** Throws what is wrong with a head: that it is not of its pages, or what cannot be read. */
+export function checkHead(view: SnapshotView, stored: StoredHead): void {
   const { sessionId, head, nodes } = stored;
   const store = { read: (ref: Parameters<SnapshotView["readNamed"]>[0]) => view.readNamed(ref, sessionId) };
   for (const _page of pagesOf(pagedIn(stored), store));
   const outlined = outlinedNodes(stored);
+  const indexed = indexedIds(stored, store);
   let items = 0;
   for (const item of readItems(nodes, store)) {
     if (outlined !== undefined) checkOutlined(outlined.entries[items], entryFromItem(item));
+    if (indexed !== undefined) checkIndexed(indexed, items, entryFromItem(item));
     items++;
   }
   const expected = (head?.nodeCount ?? 0) + stored.hiddenCount;
@@ -122,6 +127,13 @@ function checkOutlined(outlined: TableEntry | undefined, { body, ...stored }: No
     outlined.hiddenAt === hiddenAt &&
     outlined.bodyBytes === body.length;
   if (!isSame) throw new Error(`node "${id}" is another in the outline of its head`);
+}
+
+/** The index has the node in its place, and its parent somewhere. */
+function checkIndexed(indexed: StoredIds, slot: number, { id, parent }: NodeEntry): void {
+  if (!indexed.isAt(id, slot)) throw new Error(`node "${id}" is another in the index of its session`);
+  if (parent !== undefined && indexed.find(parent) === undefined)
+    throw new Error(`node "${id}" has a parent that the index of its session does not know`);
 }
 
 /** Collects what checks throw, as problems. */

@@ -1,7 +1,8 @@
 /**
  * One session in a fold: its old head and its new records give its new head and new pages.
  *
- * 1. Records that only append never read the old pages; the new nodes become pages behind them.
+ * 1. Records that only append never read the old pages; the new nodes become pages behind them. Only where a long session
+ *    has no index of its ids yet are all of them read, once.
  * 2. A tombstone, vacuum or replacement reads them all; pages in front of the first change are kept as they are.
  */
 import { isStoreError } from "../errors.ts";
@@ -28,6 +29,7 @@ import {
   type StoredHead,
 } from "./head.ts";
 import { NO_OLDER, stateFromHead, stateWithoutNodes } from "./head-state.ts";
+import { extendIndex, makeIndex } from "./id-index.ts";
 import { EMPTY_OUTLINE, extendOutline } from "./outline.ts";
 import {
   appendItems,
@@ -80,6 +82,10 @@ export function foldSession(
     ? appendItems(oldNodes, items, nodeItemSize, store)
     : replaceItems(oldNodes, items, unchangedPrefix(state, stored, wasHidden), nodeItemSize, store);
   const outline = onlyAppends && oldNodes.length > 0 ? before?.outline : EMPTY_OUTLINE;
+  const index =
+    onlyAppends && before?.index !== undefined
+      ? extendIndex(before.index, items, store)
+      : makeIndex(before?.index, nodes, onlyAppends ? readItems(nodes, store) : items, store);
   return {
     sessionId,
     deleted: false,
@@ -92,6 +98,7 @@ export function foldSession(
     hiddenCount: onlyAppends ? (before?.hiddenCount ?? 0) : state.hiddenCount,
     nodes,
     outline: extendOutline(outline, items),
+    index,
     receipts: foldReceipts(before?.receipts ?? [], records, start.lastLsn, options),
     ...foldRemovals(before?.removals ?? [], state.removals, store),
   };
@@ -139,6 +146,7 @@ function deletedHead(state: SessionState, before: StoredHead | undefined, store:
     removals: [],
     oldestCopy: 0,
     outline: undefined,
+    index: undefined,
   };
 }
 

@@ -8,13 +8,14 @@ import { RemovalLog, type StoredRemovals } from "../session/removals.ts";
 import { newState, type Receipt, ReceiptTable, type SessionState } from "../session/state.ts";
 import { runThrough, type Steps } from "../steps.ts";
 import { receiptFromItem, removalFromItem, type StoredHead } from "./head.ts";
+import { indexedNodes } from "./id-index.ts";
 import { addLeaf } from "./node-page.ts";
 import { outlinedNodes } from "./outline.ts";
 import { type Forest, leavesOf, type PageStore, readItems } from "./pages.ts";
 
 export interface HeadLoadOptions {
   readonly receiptsKept: number;
-  /** "outlined" for commits: without bodies if the head has an outline. "none" for a fold that only appends. */
+  /** "outlined" for commits: without bodies if the head has an outline, but for the newest without nodes if it has an index. "none" for a fold that only appends. */
   readonly nodes: "all" | "outlined" | "none";
   /** Answers the stored receipts of a session when one is first looked up; the snapshot may be another by then. */
   readonly olderReceipts: (sessionId: string) => readonly Receipt[];
@@ -48,8 +49,11 @@ export function* stateFromHeadInSteps(
   options: HeadLoadOptions,
 ): Steps<SessionState> {
   if (options.nodes === "none") return stateWithoutNodes(stored, options);
-  const outlined = options.nodes === "outlined" ? stateFromOutline(stored, options) : undefined;
-  return outlined ?? stateWith(yield* readNodes(stored.nodes, store), stored, options);
+  if (options.nodes === "outlined") {
+    const nodes = outlinedNodes(stored) ?? (yield* indexedNodes(stored, store));
+    if (nodes !== undefined) return stateWith(nodes, stored, options);
+  }
+  return stateWith(yield* readNodes(stored.nodes, store), stored, options);
 }
 
 /** The head as a state whose nodes are without bodies; undefined if it has no outline. */

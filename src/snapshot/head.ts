@@ -50,19 +50,33 @@ export interface StoredHead {
   readonly oldestCopy: number;
   /** All of the nodes but their bodies (`outline.ts`), as long as they are few. */
   readonly outline: Uint8Array | undefined;
+  /** The ids of the nodes (`id-index.ts`), once they are many. */
+  readonly index: IdIndex | undefined;
 }
 
-const LAYOUT = 3;
+/** Hashes of the ids of all nodes, eight bytes each, in the order of the nodes: those in the pages, then the newest. */
+export interface IdIndex {
+  /** Whether every parent that a node names is a node. Of others there is no hash here. */
+  readonly isClosed: boolean;
+  readonly pages: Forest;
+  readonly newest: Uint8Array;
+}
+
+const LAYOUT = 4;
+/** Still written where there is no index. */
+const LAYOUT_WITHOUT_INDEX = 3;
 const LAYOUT_WITHOUT_OUTLINE = 2;
 /** Written before removals were: nobody knows what a copy of its revision still shows. */
 const LAYOUT_WITHOUT_REMOVALS = 1;
 /** By layout. */
 const ITEMS: Readonly<Record<number, number>> = {
-  [LAYOUT]: 14,
+  [LAYOUT]: 15,
+  [LAYOUT_WITHOUT_INDEX]: 14,
   [LAYOUT_WITHOUT_OUTLINE]: 13,
   [LAYOUT_WITHOUT_REMOVALS]: 11,
 };
 const HEAD_STATE_ITEMS = 8;
+const INDEX_ITEMS = 3;
 
 const writer = new MsgpackWriter("reused");
 
@@ -70,8 +84,9 @@ const writer = new MsgpackWriter("reused");
 export function encodeHead(head: StoredHead): Uint8Array {
   const to = writer;
   to.begin();
-  to.array(ITEMS[LAYOUT] as number);
-  to.integer(LAYOUT);
+  const layout = head.index === undefined ? LAYOUT_WITHOUT_INDEX : LAYOUT;
+  to.array(ITEMS[layout] as number);
+  to.integer(layout);
   to.boolean(head.deleted);
   if (head.head === undefined) to.nil();
   else writeHeadState(to, head.head);
@@ -91,6 +106,7 @@ export function encodeHead(head: StoredHead): Uint8Array {
   to.integer(head.oldestCopy);
   if (head.outline === undefined) to.nil();
   else to.binary(head.outline);
+  if (head.index !== undefined) writeIndex(to, head.index);
   return Buffer.from(to.end());
 }
 
@@ -120,7 +136,8 @@ export function decodeHead(sessionId: string, bytes: Uint8Array): StoredHead {
     receipts: readForest(from),
     removals: lacksRemovals ? [] : readForest(from),
     oldestCopy: lacksRemovals ? oldestCopyOf(head) : asNumber(from.value(), "oldest copy"),
-    outline: layout === LAYOUT ? readOutline(from) : undefined,
+    outline: layout >= LAYOUT_WITHOUT_INDEX ? readOutline(from) : undefined,
+    index: layout === LAYOUT ? readIndex(from) : undefined,
   };
   from.finish();
   return stored;
@@ -143,14 +160,29 @@ function readOutline(from: MsgpackReader): Uint8Array | undefined {
   return from.nil() ? undefined : Buffer.from(from.view("outline"));
 }
 
+function writeIndex(to: MsgpackWriter, { isClosed, pages, newest }: IdIndex): void {
+  to.array(INDEX_ITEMS);
+  to.boolean(isClosed);
+  writeForest(to, pages);
+  to.binary(newest);
+}
+function readIndex(from: MsgpackReader): IdIndex {
+  expectItems(from, INDEX_ITEMS, "index of ids");
+  return {
+    isClosed: from.value() === true,
+    pages: readForest(from),
+    newest: Buffer.from(from.view("newest ids")),
+  };
+}
+
 /** Of a session whose removals so far are lost: a copy of the newest revision may show what was hidden in it. */
 export function oldestCopyOf(head: HeadState | undefined): number {
   return head === undefined ? 0 : head.revision + 1;
 }
 
 /** Everything of a head that lies in pages. */
-export function pagedIn({ nodes, receipts, removals }: StoredHead): Forest {
-  return [...nodes, ...receipts, ...removals];
+export function pagedIn({ nodes, receipts, removals, index }: StoredHead): Forest {
+  return [...nodes, ...receipts, ...removals, ...(index?.pages ?? [])];
 }
 
 function writeHeadState(to: MsgpackWriter, head: HeadState): void {

@@ -18,14 +18,14 @@ export function addLeaf(page: PageRef, bytes: Uint8Array, nodes: NodeTable): voi
   const items = from.array();
   checkLeaf(page, level, items);
   const chunk = nodes.keepWhole(bytes);
-  let last = nodes.entries.at(-1);
+  let { last } = nodes;
   for (let i = 0; i < items; i++) {
     const node = readNode(from, last?.id);
     const before = last?.revision ?? 0;
     if (node.revision < before)
       throw new Error(`node "${node.id}" is of revision ${node.revision}, behind one of ${before}`);
     nodes.addIn(chunk, node);
-    last = nodes.entries.at(-1);
+    ({ last } = nodes);
   }
   from.finish();
 }

@@ -83,6 +83,14 @@ export function* leavesOf(forest: Forest, store: Pick<PageStore, "read">): Gener
   }
 }
 
+/** The pages of level 0, the newest first. */
+export function* leavesFromTheRight(forest: Forest, store: Pick<PageStore, "read">): Generator<PageRef> {
+  for (const page of forest.toReversed()) {
+    if (page.level === 0) yield page;
+    else yield* leavesFromTheRight(childrenOf(page, store), store);
+  }
+}
+
 /** Every page of a forest, index pages included. */
 export function* pagesOf(forest: Forest, store: Pick<PageStore, "read">): Generator<PageRef> {
   for (const page of forest) {

@@ -16,14 +16,17 @@ import { parseReplay } from "../../src/cli/replay/options.ts";
 import { parseTranscript } from "../../src/cli/replay/transcript.ts";
 import { encodeCanonical, pack, unpack } from "../../src/codec.ts";
 import { encodeRecord, type LogRecord } from "../../src/session/record.ts";
+import { hashOfId } from "../../src/session/stored-ids.ts";
 import { understand } from "../../src/snapshot/block-file.ts";
 import { decodeHead, entryFromItem } from "../../src/snapshot/head.ts";
 import { HeadsFileReader } from "../../src/snapshot/heads-file.ts";
+import { indexedNodes } from "../../src/snapshot/id-index.ts";
 import { decodeManifest, readManifest } from "../../src/snapshot/manifest.ts";
 import { EMPTY_OUTLINE, extendOutline, outlinedNodes } from "../../src/snapshot/outline.ts";
 import { PackReader } from "../../src/snapshot/pack.ts";
 import { readItems } from "../../src/snapshot/pages.ts";
 import { SnapshotView } from "../../src/snapshot/view.ts";
+import { runThrough } from "../../src/steps.ts";
 import { imageOf, saltSeed } from "../../src/wal/frame.ts";
 import { scanLog } from "../../src/wal/log.ts";
 import { scanFrames, scanRemains } from "../../src/wal/scan.ts";
@@ -313,8 +316,27 @@ function valueTargets({ records }: Seeds): Target[] {
           0,
           OUTLINE,
         ]),
+        pack([
+          ...[4, false, null, null, ["", 0], [], 1, 1, 0],
+          [
+            [new Uint8Array(32), 0, 20, 9],
+            [new Uint8Array(32), 0, NODES.length, 9],
+          ],
+          ...[[], [], 0, null],
+          [true, [[new Uint8Array(32).fill(1), 0, 1, 9]], HASHES],
+        ]),
       ],
-      run: (input) => void understand(ROOT, 0, () => outlinedNodes(decodeHead("s", input))),
+      run: (input) => {
+        understand(ROOT, 0, () => {
+          const head = decodeHead("s", input);
+          let left = 20;
+          const read = (ref: string): Uint8Array => {
+            if (--left < 0) throw new Error("pages without end");
+            return ref.startsWith("01") ? pack([0, [new Uint8Array(160)]]) : pack([0, NODES]);
+          };
+          return outlinedNodes(head) ?? runThrough(indexedNodes(head, { read }));
+        });
+      },
     },
     {
       name: "msgpack",
@@ -328,6 +350,15 @@ const OUTLINE = extendOutline(EMPTY_OUTLINE, [
   ["a", null, 1, new Uint8Array(3), 1],
   ["b", "a", 128, new Uint8Array(900), 2],
 ]);
+
+const NODES = Array.from({ length: 40 }, (_, n) => [
+  `n${n}`,
+  n === 0 ? null : `n${n - 1}`,
+  0,
+  new Uint8Array(9),
+  n,
+]);
+const HASHES = Buffer.concat(NODES.map(([id]) => hashOfId(id as string)));
 
 function wordTargets(): Target[] {
   const lines = [

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { refToBytes } from "../../src/ids.ts";
-import { checkSnapshot } from "../../src/snapshot/check.ts";
+import { hashOfId } from "../../src/session/stored-ids.ts";
+import { checkHead, checkSnapshot } from "../../src/snapshot/check.ts";
 import { mark, sweep } from "../../src/snapshot/collect.ts";
 import { headsPath, packPath } from "../../src/snapshot/manifest.ts";
 import { noise } from "../support/builders.ts";
@@ -103,6 +104,34 @@ test("a missing file is a problem of its own, and the others are still checked",
   const problems = check(fixture);
   assert.ok(problems.some((one) => one.file === packOf(fixture) && one.code === "CORRUPT"));
   assert.ok(problems.some((one) => one.file === headsOf(fixture) && one.code === "CORRUPT"));
+});
+
+test("an index that is not of the nodes in their order, with their parents, is found", async () => {
+  const fixture = await SnapshotFixture.create();
+  const nodes = ["1", "2", "3", "4"].map((id, at, all) => node(id, all[at - 1]));
+  fixture.commit("a", { graph: append(...nodes) });
+  await fixture.snapshot();
+  const check = (ids: readonly string[], isClosed = true) =>
+    fixture.read((view) => {
+      const stored = view.head("a") ?? assert.fail("it is stored");
+      checkHead(view, {
+        ...stored,
+        index: { isClosed, pages: [], newest: Buffer.concat(ids.map(hashOfId)) },
+      });
+    });
+  check(["1", "2", "3", "4"]);
+  check([], false);
+  assert.throws(() => check(["1", "2", "4", "3"]), /node "3" is another in the index/);
+  assert.throws(() => check(["1", "2", "3", "5"]), /node "4" is another in the index/);
+  assert.throws(() => check(["1", "2", "3"]), /an index has 3 ids of 4 nodes/);
+  const orphan = await SnapshotFixture.create();
+  orphan.commit("a", { graph: append(node("1", "nowhere")) });
+  await orphan.snapshot();
+  orphan.read((view) => {
+    const stored = view.head("a") ?? assert.fail("it is stored");
+    const index = { isClosed: true, pages: [], newest: hashOfId("1") };
+    assert.throws(() => checkHead(view, { ...stored, index }), /has a parent that the index/);
+  });
 });
 
 test("damage of the log behind the snapshot is found", async () => {

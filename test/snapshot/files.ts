@@ -33,6 +33,7 @@ export function storedHead(
     removals: [],
     oldestCopy: 0,
     outline: undefined,
+    index: undefined,
     ...fields,
   };
 }

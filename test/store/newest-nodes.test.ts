@@ -149,9 +149,14 @@ function chained(n: number): SessionNodeRecord {
 }
 
 /** A chain of so many nodes in pages, and then `steps` on it. */
-async function longSession(count: number, more?: (store: Store) => Promise<void>): Promise<MemoryVfs> {
+async function longSession(
+  count: number,
+  more?: (store: Store) => Promise<void>,
+  first?: SessionNodeRecord,
+): Promise<MemoryVfs> {
   const vfs = new MemoryVfs({ crashable: false });
-  const store = await openStore("/store", { ...OPTIONS, vfs });
+  const store = await openStore("/store", { ...OPTIONS, graphPolicy: "permissive", vfs });
+  if (first !== undefined) await store.session("root").commitRuntimeState(commit({ graph: append([first]) }));
   for (let at = 0; at < count; at += 500) {
     const some = Array.from({ length: 500 }, (_, n) => chained(at + n));
     await store.session("root").commitRuntimeState(commit({ graph: append(some, `n${at + 499}`) }));
@@ -199,16 +204,51 @@ test("the newest nodes of a long session are read without the session, from its 
   assert.ok(bytes < 3 * PAGE_BYTES, `${bytes} bytes were read`);
 });
 
-test("an old leaf of a long session is found by loading the session", async () => {
+/** No index of ids knows its parent, so there is none. */
+const DANGLING = messageNode("dangling", "nowhere", "text");
+
+test("a path from an old leaf of a long session is found by the index of ids, in its pages", async () => {
   const vfs = await longSession(10_000);
+  const { ids, next, bytes, resident } = await ask(vfs, { leafNodeId: "n5000", limit: 100 });
+  assert.deepEqual(
+    ids,
+    Array.from({ length: 100 }, (_, n) => `n${4_901 + n}`),
+  );
+  assert.deepEqual([next, resident], ["n4900", 0]);
+  assert.ok(bytes < 4 * PAGE_BYTES, `${bytes} bytes were read`);
+});
+
+test("a path that takes more pages than may be read is found by loading the session", async () => {
+  const wide = await longSession(500, async (store) => {
+    for (let n = 0; n < 12; n++) {
+      const node = pluginNode(`p${n}`, n === 0 ? undefined : `p${n - 1}`, {
+        noise: noise(PAGE_BYTES, n + 1),
+      });
+      await store.session("root").commitRuntimeState(commit({ graph: append([node], `p${n}`) }));
+    }
+    await store.session("root").commitRuntimeState(commit({ graph: append([chained(500)], "n500") }));
+    await store.snapshot();
+  });
+  const all = await ask(wide, { leafNodeId: "p11", limit: 12 });
+  assert.deepEqual([all.ids.length, all.next, all.resident], [12, undefined, 1]);
+  const some = await ask(wide, { leafNodeId: "p5", limit: 3 });
+  assert.deepEqual([some.ids, some.next, some.resident], [["p3", "p4", "p5"], "p2", 0]);
+});
+
+test("an old leaf of a long session that has no index is found by loading the session", async () => {
+  const vfs = await longSession(10_000, undefined, DANGLING);
   const { ids, next, resident } = await ask(vfs, { leafNodeId: "n1", limit: 100 });
   assert.deepEqual([ids, next, resident], [["n0", "n1"], undefined, 1]);
 });
 
-test("a leaf that is no node ends the look at the newest pages", async () => {
-  const vfs = await longSession(10_000);
-  const { ids, resident } = await ask(vfs, { leafNodeId: "nobody", limit: 100 });
-  assert.deepEqual([ids, resident], [[], 1]);
+test("a leaf that is no node ends the look at the newest pages, or at the index", async () => {
+  const { ids, resident } = await ask(await longSession(10_000), { leafNodeId: "nobody", limit: 100 });
+  assert.deepEqual([ids, resident], [[], 0]);
+  const without = await ask(await longSession(10_000, undefined, DANGLING), {
+    leafNodeId: "nobody",
+    limit: 1,
+  });
+  assert.deepEqual([without.ids, without.resident], [[], 1]);
 });
 
 test("an id that comes again after a vacuum is the new node", async () => {
@@ -226,9 +266,9 @@ test("an id that comes again after a vacuum is the new node", async () => {
 test("a look at the newest pages that finds nothing reads no more of them than it may", async () => {
   // Pages that do not deflate: what is read is what they hold.
   const vfs = new MemoryVfs({ crashable: false });
-  const store = await openStore("/store", { ...OPTIONS, vfs });
+  const store = await openStore("/store", { ...OPTIONS, graphPolicy: "permissive", vfs });
   for (let n = 0; n < 24; n++) {
-    const node = pluginNode(`p${n}`, undefined, { noise: noise(PAGE_BYTES, n + 1) });
+    const node = pluginNode(`p${n}`, "nowhere", { noise: noise(PAGE_BYTES, n + 1) });
     await store.session("root").commitRuntimeState(commit({ graph: append([node], `p${n}`) }));
   }
   await store.snapshot();
