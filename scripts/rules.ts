@@ -28,7 +28,7 @@ const STALE = `${TABLE} is stale: npm run rules -- --list`;
 const AT_ONCE = 3;
 
 /** Milliseconds that a file's named tests take without a break, where that was not measured. */
-const BELIEVED_MS = 30_000;
+const BELIEVED_MS = 10_000;
 
 /** What whole files did without a break. */
 interface Unbroken {

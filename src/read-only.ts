@@ -9,7 +9,7 @@
 import { resolve as resolvePath } from "node:path";
 import { throwIfAborted } from "./actors/ask.ts";
 import { Exclusive } from "./actors/exclusive.ts";
-import { readMeta, readNewestOf, readNodeOf, readSessionOf } from "./actors/reads.ts";
+import { readMeta, readNewestOf, readNodeAlone, readNodeOf, readSessionOf } from "./actors/reads.ts";
 import type { Source } from "./actors/source.ts";
 import { openViewInSteps, type StoreView } from "./actors/view-of-moment.ts";
 import { type Clock, systemClock } from "./clock.ts";
@@ -129,9 +129,14 @@ class View implements ReadOnlyStore {
         this.#checked(
           () => prepareNodeId(nodeId),
           (checked) =>
-            read<SessionNodeRecord<Event, Body> | undefined>(options, (view, state) =>
-              readNodeOf<Event, Body>(view.source, state, checked),
-            ),
+            this.#read<SessionNodeRecord<Event, Body> | undefined>(options, (view) => {
+              const alone = view.isLoaded(id)
+                ? undefined
+                : readNodeAlone<Event, Body>(view.source, id, undefined, checked);
+              return alone === undefined
+                ? readNodeOf<Event, Body>(view.source, view.state(id), checked)
+                : alone.answer;
+            }),
         ),
       loadSessionMeta: (options?: CallOptions) =>
         this.#read<SessionMeta | undefined>(options, (view) => readMeta(view.headFigures(id))),

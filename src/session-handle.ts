@@ -4,7 +4,7 @@
  */
 import { abortedError, type Reply } from "./actors/ask.ts";
 import type { Engine } from "./actors/engine.ts";
-import { readMeta, readNewestOf, readNodeOf, readSessionInSteps } from "./actors/reads.ts";
+import { readMeta, readNewestOf, readNodeAlone, readNodeOf, readSessionInSteps } from "./actors/reads.ts";
 import { bindWrite, type CommitEvent } from "./actors/session-events.ts";
 import type { CallOptions, RuntimePersistence } from "./contract.ts";
 import { toStoreError } from "./errors.ts";
@@ -124,7 +124,11 @@ export class SessionHandle<Event = SessionEvent, Body = Json> implements Runtime
     return answer<SessionNodeRecord<Event, Body> | undefined>(options, (reply) => {
       this.#engine.checkReadable();
       const checked = prepareNodeId(nodeId);
-      this.#read((state) => readNodeOf<Event, Body>(this.#engine.source, state, checked), reply);
+      const { sessions, source } = this.#engine;
+      const loaded = sessions.used(this.sessionId)?.loaded;
+      const alone = readNodeAlone<Event, Body>(source, this.sessionId, loaded, checked);
+      if (alone !== undefined) return reply.resolve(alone.answer);
+      this.#read((state) => readNodeOf<Event, Body>(source, state, checked), reply);
     });
   }
 

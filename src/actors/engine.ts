@@ -104,7 +104,14 @@ export class Engine {
         committed: () => {
           this.#commits++;
         },
-        planOptions: { graphPolicy: options.graphPolicy, maxCommitBytes: options.maxCommitBytes },
+        planOptions: {
+          graphPolicy: options.graphPolicy,
+          maxCommitBytes: options.maxCommitBytes,
+          isStoredLive: (sessionId, leafNodeId) => {
+            const found = source.newestOfPath(sessionId, { leafNodeId, limit: 1 });
+            return found && found.read.graph.nodes.length > 0;
+          },
+        },
       },
     });
   }

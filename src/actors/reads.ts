@@ -121,6 +121,19 @@ function* answerOf<Event, Body>(
   };
 }
 
+/** A node that is in memory or can be found without its session; no answer at all: as of `readNewestOf`. */
+export function readNodeAlone<Event = SessionEvent, Body = Json>(
+  source: Source,
+  sessionId: string,
+  loaded: SessionState | undefined,
+  nodeId: string,
+): { readonly answer: SessionNodeRecord<Event, Body> | undefined } | undefined {
+  const newest = newestOf(source, sessionId, loaded, { kind: "activePath", leafNodeId: nodeId, limit: 1 });
+  if (newest === undefined) return undefined;
+  const node = newest.figures.deleted ? undefined : newest.read.graph.nodes[0];
+  return { answer: node as SessionNodeRecord<Event, Body> | undefined };
+}
+
 export function readNodeOf<Event = SessionEvent, Body = Json>(
   source: Source,
   state: SessionState,

@@ -153,8 +153,9 @@ export class NodeTable {
     if (parent === undefined || parent === id) return parent;
     // Nearly every node's parent is the one before it: its id is looked up never.
     if (parent === last?.id) return last.id;
-    if (this.slots.isStored(parent)) return parent;
-    const slot = this.slots.get(parent);
+    const slot = this.slots.peek(parent);
+    // One that left was found before this was decided.
+    if (slot === "left") return parent;
     if (slot !== undefined) return this.#stored[slot]?.id;
     this.#missingParents ??= new Set();
     this.#missingParents.add(parent);

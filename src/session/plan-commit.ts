@@ -8,7 +8,7 @@ import { type StoreError, storeError } from "../errors.ts";
 import type { BlobRef } from "../ids.ts";
 import { addUsage } from "./ledger.ts";
 import { pickerChange } from "./picker.ts";
-import { type GraphPlan, planGraph } from "./plan-graph.ts";
+import { type GraphPlan, planGraph, type StoredNodes } from "./plan-graph.ts";
 import { deletedError } from "./plan-session.ts";
 import type { PreparedCommit } from "./prepare.ts";
 import type { BlobKind, CommitRecord } from "./record.ts";
@@ -36,6 +36,7 @@ export type CommitPlan =
 export interface CommitPlanOptions {
   readonly graphPolicy: GraphPolicy;
   readonly maxCommitBytes: number;
+  readonly isStoredLive?: StoredNodes | undefined;
 }
 
 /** What kind of blob lies under a ref; undefined if none does. */
@@ -59,6 +60,7 @@ export function planCommit(
   if (conflict !== undefined) return refuse(conflict);
   const graph = planGraph(state, prepared.graph, {
     graphPolicy: options.graphPolicy,
+    isStoredLive: options.isStoredLive,
     maxBytes: options.maxCommitBytes - prepared.baseBytes,
   });
   if (graph.kind === "refused") return graph;

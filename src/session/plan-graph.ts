@@ -9,19 +9,24 @@
  */
 import { type StoreError, storeError } from "../errors.ts";
 import { findCycle } from "./cycles.ts";
+import { BodiesShed } from "./node-entry.ts";
 import { pickerAfterAppend, pickerAfterReplace } from "./picker.ts";
 import { nodeSize, type PreparedGraph } from "./prepare-graph.ts";
 import type { GraphFact, NodeFact, ReplaceStep } from "./record.ts";
 import { refuseCommit } from "./shape.ts";
-import { liveEntry, type PickerState, type SessionState } from "./state.ts";
+import { isLive, type PickerState, type SessionState } from "./state.ts";
 import type { GraphPolicy } from "./types.ts";
 
 export type GraphPlan =
   | { readonly kind: "refused"; readonly error: StoreError }
   | { readonly kind: "accepted"; readonly fact: GraphFact; readonly picker: PickerState };
 
+/** Whether a durable node that is not in memory is live; undefined: not known without the whole session. */
+export type StoredNodes = (sessionId: string, nodeId: string) => boolean | undefined;
+
 export interface GraphPlanOptions {
   readonly graphPolicy: GraphPolicy;
+  readonly isStoredLive: StoredNodes | undefined;
   /** Bytes left for the nodes of a replacement. */
   readonly maxBytes: number;
 }
@@ -46,7 +51,7 @@ function planUnchanged(
   options: GraphPlanOptions,
 ): GraphPlan {
   const strict = options.graphPolicy === "strict";
-  if (strict && leafNodeId !== undefined && liveEntry(state, leafNodeId) === undefined) {
+  if (strict && leafNodeId !== undefined && !isLiveNode(state, leafNodeId, options)) {
     return refuse(danglingLeaf(leafNodeId));
   }
   return { kind: "accepted", fact: { kind: "unchanged" }, picker: state.picker };
@@ -62,9 +67,9 @@ function planAppend(state: SessionState, graph: PreparedGraph, options: GraphPla
   if (typeof ids === "string") return refuse(collision(ids, "is twice in the delta"));
   const cycle = findAppendCycle(state, nodes, ids);
   if (cycle !== undefined) return refuse(cyclic(cycle));
-  if (options.graphPolicy === "permissive") needParents(state, nodes);
+  if (options.graphPolicy === "permissive") needParents(state, nodes, options);
   else {
-    const isLiveAfter = (id: string) => ids.has(id) || liveEntry(state, id) !== undefined;
+    const isLiveAfter = (id: string) => ids.has(id) || isLiveNode(state, id, options);
     const dangling = findDangling(nodes, leafNodeId, isLiveAfter);
     if (dangling !== undefined) return refuse(dangling);
   }
@@ -77,18 +82,20 @@ function planOne(
   state: SessionState,
   node: NodeFact,
   { nodes, leafNodeId }: PreparedGraph,
-  { graphPolicy }: GraphPlanOptions,
+  options: GraphPlanOptions,
 ): GraphPlan {
+  const { graphPolicy } = options;
   const { id, parent } = node;
   if (parent === id) return refuse(cyclic(id));
-  if (graphPolicy === "permissive") needParents(state, nodes);
+  if (graphPolicy === "permissive") needParents(state, nodes, options);
   if (state.nodes.missingParents.has(id)) {
     const cycle = findAppendCycle(state, nodes, new Map([[id, 0]]));
     if (cycle !== undefined) return refuse(cyclic(cycle));
   }
   if (graphPolicy === "strict") {
-    if (parent !== undefined && !isLiveNode(state, parent)) return refuse(danglingParent(id, parent));
-    if (leafNodeId !== undefined && leafNodeId !== id && !isLiveNode(state, leafNodeId)) {
+    if (parent !== undefined && !isLiveNode(state, parent, options))
+      return refuse(danglingParent(id, parent));
+    if (leafNodeId !== undefined && leafNodeId !== id && !isLiveNode(state, leafNodeId, options)) {
       return refuse(danglingLeaf(leafNodeId));
     }
   }
@@ -96,17 +103,25 @@ function planOne(
 }
 
 /** Nobody asks whether they exist, but the table notes which do not: too late, if that were not known when it is written. */
-function needParents(state: SessionState, nodes: readonly NodeFact[]): void {
-  const newest = state.nodes.entries[state.length - 1]?.id;
-  for (const { parent } of nodes)
-    if (parent !== undefined && parent !== newest) state.nodes.slots.get(parent);
+function needParents(state: SessionState, nodes: readonly NodeFact[], options: GraphPlanOptions): void {
+  for (const { parent } of nodes) if (parent !== undefined) isLiveNode(state, parent, options);
 }
 
 /** Asked first of the newest node: it is nearly always the parent of the next one, and needs no look-up. */
-function isLiveNode(state: SessionState, id: string): boolean {
+function isLiveNode(state: SessionState, id: string, options: GraphPlanOptions): boolean {
   const last = state.nodes.entries[state.length - 1];
   if (last !== undefined && last.id === id) return last.hiddenAt > state.ordinal;
-  return liveEntry(state, id) !== undefined;
+  const slot = state.nodes.slots.peek(id);
+  if (slot === "left") return isStoredLive(state, id, options);
+  return slot !== undefined && isLive(state, slot);
+}
+
+/** Of a node that left memory, if it is one. Nothing hid or removed it since: for that it would have come back. */
+function isStoredLive({ sessionId }: SessionState, id: string, options: GraphPlanOptions): boolean {
+  const isLive = options.isStoredLive?.(sessionId, id);
+  // Under the permissive policy a parent that is not live may be hidden, or nowhere, which the table must know.
+  if (isLive === undefined || (!isLive && options.graphPolicy === "permissive")) throw new BodiesShed();
+  return isLive;
 }
 
 function findAppendCycle(

@@ -12,7 +12,7 @@
  */
 import { assert } from "../assert.ts";
 import { PROCESS_SEED } from "../checksum.ts";
-import { BodiesShed } from "./node-entry.ts";
+import { BodiesShed, SHED_ENTRY } from "./node-entry.ts";
 import type { StoredIds } from "./stored-ids.ts";
 
 /** Entries up to which all are looked at: most sessions in memory have a few nodes, and an index of four objects. */
@@ -81,6 +81,22 @@ export class SlotIndex {
     if (slot >= 0) return slot;
     if (this.isStored(id)) throw new BodiesShed();
     return undefined;
+  }
+
+  /** As `get`, of an id whose entry may have left, or was never there: "left", if only its hash says that it is there. */
+  peek(id: string): number | "left" | undefined {
+    if (this.#size <= FEW) return this.#among(id);
+    const cells = this.#cells;
+    const hash = hashOf(id);
+    let hasLeft = false;
+    for (let cell = hash & this.#mask; cells[2 * cell + 1] !== 0; cell = (cell + 1) & this.#mask) {
+      if (cells[2 * cell] !== hash) continue;
+      const slot = (cells[2 * cell + 1] as number) - 1;
+      const entry = this.#entries[slot];
+      if (entry === SHED_ENTRY) hasLeft = true;
+      else if (entry?.id === id) return slot;
+    }
+    return hasLeft || this.isStored(id) ? "left" : undefined;
   }
 
   has(id: string): boolean {

@@ -119,11 +119,37 @@ test("what a commit may not do it may not do either, and what it may it may, wit
   assert.equal(bytes, 0);
   await refuses(cold.send(next("m7", "a")), "NODE_ID_COLLISION");
   await cold.shows([...oldIds, "a"]);
-  for (const graph of [next("b", "m3"), unchanged("m3"), append([textNode("b", "m5")], "m9")]) {
-    const branched = await Cold.open();
-    await branched.send(graph);
-    await branched.shows([...oldIds, ...(graph.kind === "append" ? ["b"] : [])]);
+});
+
+test("below an old node, and with an old leaf, a commit reads that node's page and no other", async () => {
+  for (const graphPolicy of ["strict", "permissive"] as const) {
+    for (const graph of [
+      next("b", "m3"),
+      unchanged("m3"),
+      append([textNode("b", "m5"), textNode("c", "m7")], "m9"),
+    ]) {
+      const cold = await Cold.open(undefined, { graphPolicy });
+      const bytes = await cold.reads(() => cold.send(graph));
+      assert.ok(bytes < 6 * MIN_INDEXED_BYTES && bytes < (OLD * TEXT.length) / 1.3, `${bytes} bytes`);
+      assert.ok(cold.store.stats().residentBytes < 3 * MIN_INDEXED_BYTES);
+      const added = graph.kind === "append" ? graph.nodes.map(({ nodeId }) => nodeId) : [];
+      await cold.shows([...oldIds, ...added]);
+    }
   }
+});
+
+test("a node of the log is found below an old one, and one that was hidden there is not", async () => {
+  const cold = await Cold.open(
+    async (before) => {
+      await before.send(next("y", "m4"));
+      await before.session.tombstoneNodes(["m9"]);
+    },
+    { graphPolicy: "permissive", reopened: "strict" },
+  );
+  await cold.send(next("z", "y"));
+  await refuses(cold.send(next("b", "m9")), "INVALID_GRAPH");
+  await cold.send(next("b", "m8"));
+  await cold.shows([...oldIds.filter((id) => id !== "m9"), "y", "z", "b"]);
 });
 
 test("nodes that were not read can be hidden, and removed", async () => {
@@ -144,9 +170,9 @@ test("what was hidden before the snapshot stays hidden, and its id taken", async
   const cold = await Cold.open(hide, { graphPolicy: "permissive", reopened: "strict" });
   const bytes = await cold.reads(() => cold.send(next("a", LEAF)));
   assert.ok(bytes < 2 * MIN_INDEXED_BYTES, `${bytes} bytes`);
-  await refuses(cold.send(next("m2", "a")), "NODE_ID_COLLISION");
   await refuses(cold.send(next("b", "m2")), "INVALID_GRAPH");
   assert.equal(await cold.session.loadNode("m2"), undefined);
+  await refuses(cold.send(next("m2", "a")), "NODE_ID_COLLISION");
   await cold.shows([...oldIds.filter((id) => id !== "m1" && id !== "m2"), "a"]);
 });
 

@@ -51,10 +51,6 @@ async function walk(store: Store): Promise<string[]> {
 /** Everything that needs the bodies. */
 const NEEDS: Readonly<Record<string, (store: Store) => Promise<unknown>>> = {
   "a read": async (store) => assert.deepEqual(await idsOf(store), ALL),
-  "the read of a node": async (store) => {
-    const read = await store.session("root").loadNode("n7");
-    assert.deepEqual(read, pluginNode("n7", "n6", noise(NODE_BYTES, 8)));
-  },
   "a walk": async (store) => assert.deepEqual(await walk(store), ALL),
   "a vacuum": async (store) =>
     assert.deepEqual(await store.session("root").vacuum(), { removedNodeCount: 1 }),

@@ -25,9 +25,9 @@ const OPTIONS: StoreOptions = {
 const TEXT = "y".repeat(40_000);
 
 /** Appends large nodes `n<from>` to `n<to - 1>` in one chain. */
-async function grow(store: Store, sessionId: string, from: number, to: number): Promise<void> {
+async function grow(store: Store, sessionId: string, from: number, to: number, text = TEXT): Promise<void> {
   for (let n = from; n < to; n++) {
-    const node = messageNode(`n${n}`, n === 0 ? undefined : `n${n - 1}`, `${n} ${TEXT}`);
+    const node = messageNode(`n${n}`, n === 0 ? undefined : `n${n - 1}`, `${n} ${text}`);
     await store
       .session(sessionId)
       .commitRuntimeState(commit({ sessionId, graph: append([node], node.nodeId) }));
@@ -68,7 +68,9 @@ test("a session larger than the budget stays in memory, takes commits and reads 
 
 test("what the read of one node brings back counts against the budget at once", async () => {
   const { store, events } = await open();
-  await grow(store, "big", 0, 30);
+  // So few that they are brought back for one of them.
+  await grow(store, "big", 0, 4, TEXT.repeat(4));
+  await grow(store, "other", 0, 10);
   const before = shedCount(events);
   assert.equal(textOf(await store.session("big").loadNode("n0")), "0");
   assert.ok(shedCount(events) > before, "all bodies came back with it, and most went again");

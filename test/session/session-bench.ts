@@ -11,6 +11,7 @@ import {
   planVacuum,
   type WritePlan,
 } from "../../src/session/plan.ts";
+import type { StoredNodes } from "../../src/session/plan-graph.ts";
 import { prepareCommit, prepareMeta, prepareNodeIds, prepareScope } from "../../src/session/prepare.ts";
 import { readGraph } from "../../src/session/read.ts";
 import { type BlobKind, encodeRecord, type SessionRecord } from "../../src/session/record.ts";
@@ -36,6 +37,8 @@ export class SessionBench {
   readonly blobs = new Map<BlobRef, { kind: BlobKind; bytes: Uint8Array }>();
   policy: GraphPolicy = "strict";
   maxCommitBytes = MAX_COMMIT_BYTES;
+  /** What is known of nodes that left memory. */
+  isStoredLive: StoredNodes | undefined;
 
   constructor(policy: GraphPolicy = "strict", receiptsKept = 10) {
     this.policy = policy;
@@ -48,6 +51,7 @@ export class SessionBench {
     return planCommit(this.state, facts, prepared, {
       graphPolicy: this.policy,
       maxCommitBytes: this.maxCommitBytes,
+      isStoredLive: this.isStoredLive,
     });
   }
 

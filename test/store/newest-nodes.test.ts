@@ -78,6 +78,13 @@ const QUESTIONS: SessionReadScope[] = [undefined, ...IDS, "nobody"].flatMap((lea
   })),
 );
 
+/** Each node by itself. */
+async function nodesOf(session: SessionReader): Promise<unknown[]> {
+  const found: unknown[] = [];
+  for (const id of [...IDS, "nobody"]) found.push((await session.loadNode(id)) ?? id);
+  return found;
+}
+
 /** Asks without the session in memory; answers how many answers did not need it there. */
 async function compare(vfs: MemoryVfs, graphPolicy: GraphPolicy): Promise<number> {
   const open = () => openStore("/store", { ...OPTIONS, graphPolicy, vfs });
@@ -93,10 +100,12 @@ async function compare(vfs: MemoryVfs, graphPolicy: GraphPolicy): Promise<number
       store = await open();
     }
   }
+  const alone = await nodesOf(store.session("root"));
   await store.session("root").loadSession();
   for (const [question, found] of unloaded) {
     assert.deepEqual(found, await store.session("root").loadSession(question), JSON.stringify(question));
   }
+  assert.deepEqual(alone, await nodesOf(store.session("root")));
   const view = await openStoreReadOnly("/store", { vfs });
   const whole = new Map<SessionReadScope, unknown>();
   for (const question of QUESTIONS) {
@@ -105,6 +114,9 @@ async function compare(vfs: MemoryVfs, graphPolicy: GraphPolicy): Promise<number
     assert.deepEqual(found, whole.get(question), JSON.stringify(question));
   }
   await view.close();
+  const beside = await openStoreReadOnly("/store", { vfs });
+  assert.deepEqual(await nodesOf(beside.session("root")), alone);
+  await beside.close();
   await store.close();
   await compareShed(vfs, graphPolicy, whole);
   return unloaded.size;
@@ -118,7 +130,7 @@ async function compareShed(
 ): Promise<void> {
   const store = await openStore("/store", { ...OPTIONS, graphPolicy, vfs, maxResidentBytes: 60_000 });
   const session = store.session("root");
-  await session.loadNode("nobody");
+  await session.loadSession();
   for (const [question, expected] of whole)
     assert.deepEqual(await session.loadSession(question), expected, JSON.stringify(question));
   await store.close();
@@ -202,6 +214,29 @@ test("the newest nodes of a long session are read without the session, from its 
   assert.equal(next, "n9899");
   assert.equal(resident, 0);
   assert.ok(bytes < 3 * PAGE_BYTES, `${bytes} bytes were read`);
+});
+
+test("a node of a long session is read without the session, wherever it lies", async () => {
+  const vfs = await longSession(10_000, async (store) => {
+    await store.session("root").commitRuntimeState(commit({ graph: append([chained(10_000)], "n10000") }));
+  });
+  const counted = new CountedTurns(vfs);
+  const store = await openStore("/store", { ...OPTIONS, vfs: counted, clock: counted.clock });
+  const session = store.session("root");
+  const readSoFar = () => counted.ofMainThread.reduce((sum, turn) => sum + turn.read, 0);
+  for (const n of [0, 1, 5_000, 9_999, 10_000]) {
+    const before = readSoFar();
+    assert.deepEqual(await session.loadNode(`n${n}`), chained(n));
+    assert.ok(readSoFar() - before < 4 * PAGE_BYTES, `${readSoFar() - before} bytes were read for node ${n}`);
+  }
+  assert.equal(await session.loadNode("nobody"), undefined);
+  assert.equal(store.stats().residentSessions, 0);
+  await store.deleteSession("root");
+  assert.equal(await session.loadNode("n1"), undefined);
+  await store.close();
+  const again = await openStore("/store", { ...OPTIONS, vfs });
+  assert.equal(await again.session("root").loadNode("n1"), undefined);
+  await again.close();
 });
 
 /** No index of ids knows its parent, so there is none. */
