@@ -92,9 +92,10 @@ export const IDS_PER_STEP = 32_768;
 export const PAGE_FAN_OUT = 16;
 /**
  * What a read of the newest nodes of a session that is not in memory may look at before the session is loaded instead:
- * bytes of its pages, some 15 ms of reading, and its records in the log.
+ * bytes of its pages, some 15 ms of reading, of the index of its ids, as much, and its records in the log.
  */
 export const MAX_NEWEST_PAGE_BYTES = 2 * MIB;
+export const MAX_NEWEST_INDEX_BYTES = 8 * MIB;
 export const MAX_NEWEST_RECORDS = 512;
 /** Bytes of pages, or of records in the log, that one step of loading a session reads: some 2 ms of work. */
 export const LOAD_STEP_BYTES = 256 * KIB;

@@ -9,6 +9,7 @@ import type { BlobRef } from "../ids.ts";
 import {
   LOAD_STEP_BYTES,
   MAX_LOADS_BEGUN_ANEW,
+  MAX_NEWEST_INDEX_BYTES,
   MAX_NEWEST_PAGE_BYTES,
   MAX_NEWEST_RECORDS,
 } from "../limits.ts";
@@ -190,7 +191,8 @@ export class Source {
       const figures = this.#figuresAfter(sessionId, stored, (record) => changes.apply(record));
       if (!changes.isKnown) return undefined;
       const leafNodeId = path.leafNodeId ?? figures.head?.leafNodeId;
-      const options = { leafNodeId, limit: path.limit, maxBytes: MAX_NEWEST_PAGE_BYTES };
+      const allowed = { maxBytes: MAX_NEWEST_PAGE_BYTES, maxIndexBytes: MAX_NEWEST_INDEX_BYTES };
+      const options = { leafNodeId, limit: path.limit, ...allowed };
       const read = this.view.withPages(sessionId, (store) =>
         readNewestPath(stored ?? NOTHING_STORED, store, changes, options),
       );

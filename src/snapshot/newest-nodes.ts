@@ -26,8 +26,9 @@ import {
 export interface NewestPath {
   readonly leafNodeId: string | undefined;
   readonly limit: number;
-  /** Of pages with nodes that may be read; the first is read whatever its size. */
+  /** Of pages with nodes that may be read, and of pages with ids; the first is read whatever its size. */
   readonly maxBytes: number;
+  readonly maxIndexBytes: number;
 }
 
 /** The newest nodes of a path over a stored session and the changes since; nothing if more pages had to be read. */
@@ -35,9 +36,9 @@ export function readNewestPath(
   stored: Pick<StoredHead, "nodes" | "index">,
   store: Pick<PageStore, "read">,
   changes: NodeChanges,
-  { leafNodeId, limit, maxBytes }: NewestPath,
+  { leafNodeId, limit, maxBytes, maxIndexBytes }: NewestPath,
 ): GraphRead | undefined {
-  const nodes = new NewestNodes(stored, new Allowance(store, maxBytes));
+  const nodes = new NewestNodes(stored, new Allowance(store, maxBytes), new Allowance(store, maxIndexBytes));
   const find = (nodeId: string) => {
     const change = changes.of(nodeId);
     if (change === "hidden") return undefined;
@@ -47,7 +48,7 @@ export function readNewestPath(
   return nodes.isOutOfReach ? undefined : read;
 }
 
-/** Pages of level 0, of nodes and of the index, that may still be read. */
+/** Pages of level 0 that may still be read. */
 class Allowance {
   readonly #store: Pick<PageStore, "read">;
   #bytesLeft: number;
@@ -79,11 +80,15 @@ class NewestNodes {
   #hasNewest = false;
   #isOutOfReach = false;
 
-  constructor({ nodes, index }: Pick<StoredHead, "nodes" | "index">, allowance: Allowance) {
+  constructor(
+    { nodes, index }: Pick<StoredHead, "nodes" | "index">,
+    allowance: Allowance,
+    forIndex: Allowance,
+  ) {
     this.#forest = nodes;
     this.#allowance = allowance;
     this.#pages = leavesFromTheRight(nodes, allowance.store);
-    if (index?.isClosed === true) this.#index = new IndexedSlots(index, countItems(nodes), allowance);
+    if (index?.isClosed === true) this.#index = new IndexedSlots(index, countItems(nodes), forIndex);
   }
 
   /** A node was looked for and not found, and pages are left that may not be read. */

@@ -34,6 +34,7 @@ function twoPaths(): { readonly folded: Folded; readonly head: StoredHead; reado
 }
 
 const LIMIT = 5;
+const MOST = Number.POSITIVE_INFINITY;
 /** By how much more may be read each time. */
 const STEP = 20_000;
 /** The ids that a path of so many nodes has, oldest first. */
@@ -51,7 +52,9 @@ test("with whatever may be read the answer is right, or there is none", () => {
     for (const leaf of [0, 1, 2, 300, 301, COUNT - 500, COUNT - 20, COUNT - 1]) {
       let isAnswered = false;
       for (let maxBytes = 0; maxBytes < 10 * MIN_INDEXED_BYTES; maxBytes += STEP) {
-        const path = { leafNodeId: idOf(leaf), limit: LIMIT, maxBytes };
+        // None of the index at first.
+        const maxIndexBytes = maxBytes - 5 * STEP;
+        const path = { leafNodeId: idOf(leaf), limit: LIMIT, maxBytes, maxIndexBytes };
         const read = readNewestPath({ nodes, index }, folded.store, new NodeChanges(), path);
         assert.ok(read !== undefined || !isAnswered, "more may be read and less is known");
         if (read === undefined) continue;
@@ -72,7 +75,7 @@ test("with whatever may be read the answer is right, or there is none", () => {
 test("a node whose page has another of its hash is no answer", () => {
   const { folded, head, index } = twoPaths();
   const { nodes } = head;
-  const path = { leafNodeId: "other", limit: LIMIT, maxBytes: Number.POSITIVE_INFINITY };
+  const path = { leafNodeId: "other", limit: LIMIT, maxBytes: MOST, maxIndexBytes: MOST };
   const read = (newest: Uint8Array) =>
     readNewestPath({ nodes, index: { ...index, newest } }, folded.store, new NodeChanges(), path);
   assert.deepEqual(read(index.newest)?.graph.nodes, []);
