@@ -10,6 +10,7 @@
 import { KIB } from "./limits.ts";
 
 const SLAB_BYTES = 64 * KIB;
+const NOTHING = Buffer.alloc(0);
 /** A buffer that one large value made larger than this is given back. */
 const MAX_SLAB_BYTES = 1024 * KIB;
 /** Bytes that a slab must still have for a value to begin in it; fewer would often be copied to the next. */
@@ -68,9 +69,11 @@ export class MsgpackWriter {
     this.#at = 0;
   }
 
-  /** Somebody goes on needing what was answered: the buffer is his, and the next value begins in another. */
+  /** Somebody goes on needing what was answered: the buffer is his, whatever comes next, and the next value begins in another. */
   leave(): void {
-    this.#at = this.#bytes.length;
+    if (this.#at === 0) return;
+    this.#bytes = NOTHING;
+    this.#at = 0;
   }
 
   end(): Uint8Array {

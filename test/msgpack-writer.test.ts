@@ -205,6 +205,16 @@ test("a kept buffer begins again when it is rewound, and is left to who needs it
   assert.deepEqual([next.byteLength, at], [64 * KIB, 0]);
 });
 
+test("a kept buffer that was left is not begun again when nothing was written since", () => {
+  const writer = new MsgpackWriter("kept");
+  const [buffer] = placeOf(writer, 10);
+  writer.leave();
+  writer.rewind();
+  writer.rewind();
+  const [next] = placeOf(writer, 10);
+  assert.ok(next !== buffer);
+});
+
 test("what was cancelled is forgotten: the next value begins where it began", () => {
   const writer = new MsgpackWriter("kept");
   writer.begin();

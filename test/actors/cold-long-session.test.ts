@@ -109,6 +109,22 @@ test("commits to a long session that is not in memory read its newest page and n
   await cold.shows([...oldIds, "a", "b", "c", "d"]);
 });
 
+test("what a commit brings stays as it was while it waits for its session, whatever is committed meanwhile", async () => {
+  const cold = await Cold.open();
+  const waiting = cold.send(next("a", LEAF));
+  const other = (expectedHeadRevision: number, graph: ReturnType<typeof append>) =>
+    cold.store
+      .session("other")
+      .commitRuntimeState(commit({ sessionId: "other", expectedHeadRevision, graph }));
+  // The first encodes no node: it gives memory back that it never used.
+  await Promise.all([
+    other(0, unchanged()),
+    other(1, append([messageNode("o", undefined, "z".repeat(2000))], "o")),
+    waiting,
+  ]);
+  await cold.shows([...oldIds, "a"]);
+});
+
 test("what a commit may not do it may not do either, and what it may it may, with nodes that were not read", async () => {
   const cold = await Cold.open();
   await cold.send(next("a", LEAF));
