@@ -5,11 +5,11 @@
  *    has no index of its ids yet are all of them read, once.
  * 2. A tombstone, vacuum or replacement reads them all; pages in front of the first change are kept as they are.
  */
+import { assert } from "../assert.ts";
 import { isStoreError } from "../errors.ts";
 import type { Lsn } from "../ids.ts";
 import { MAX_REMOVALS_KEPT } from "../limits.ts";
 import { apply } from "../session/apply.ts";
-import { KeptBytes } from "../session/kept-bytes.ts";
 import type { NodeEntry } from "../session/node-entry.ts";
 import { NodeTable } from "../session/node-table.ts";
 import type { SessionRecord } from "../session/record.ts";
@@ -58,29 +58,19 @@ export interface FoldSessionOptions {
 
 export function foldSession(
   before: StoredHead | undefined,
-  records: readonly PlacedRecord[],
+  records: Iterable<PlacedRecord>,
   options: FoldSessionOptions,
 ): StoredHead {
-  const { sessionId, receiptsKept, store } = options;
-  const onlyAppends = records.every(({ record }) => isAppend(record));
-  // Applying only adds receipts and removals; it looks none up.
-  const older = { ...NO_OLDER, receiptsKept };
-  const start =
-    before === undefined
-      ? { ...emptySession(sessionId, receiptsKept), nodes: new NodeTable("borrowed") }
-      : onlyAppends
-        ? stateWithoutNodes(before, older)
-        : stateFromHead(before, store, { ...older, nodes: "all" });
-  const stored = [...start.nodes.entries];
-  const wasHidden = stored.map((_, slot) => !isLive(start, slot));
-  let state = start;
-  for (const placed of records) if (placed.lsn > start.lastLsn) state = applyPlaced(state, placed);
+  const { sessionId, store } = options;
+  const replayed = replay(before, records, "appends", options) ?? replay(before, records, "all", options);
+  assert(replayed !== undefined, "any record can be applied to a session with all of its nodes");
+  const { start, state, onlyAppends } = replayed;
   if (state.deleted) return deletedHead(state, before, store);
   const oldNodes = before?.nodes ?? [];
   const items = itemsOf(state);
   const nodes = onlyAppends
     ? appendItems(oldNodes, items, nodeItemSize, store)
-    : replaceItems(oldNodes, items, unchangedPrefix(state, stored, wasHidden), nodeItemSize, store);
+    : replaceItems(oldNodes, items, unchangedPrefix(state, start), nodeItemSize, store);
   const outline = onlyAppends && oldNodes.length > 0 ? before?.outline : EMPTY_OUTLINE;
   const index =
     onlyAppends && before?.index !== undefined
@@ -99,9 +89,57 @@ export function foldSession(
     nodes,
     outline: extendOutline(outline, items),
     index,
-    receipts: foldReceipts(before?.receipts ?? [], records, start.lastLsn, options),
+    receipts: foldReceipts(before?.receipts ?? [], replayed.receipts, options),
     ...foldRemovals(before?.removals ?? [], state.removals, store),
   };
+}
+
+/** What records made of a session. */
+interface Replayed {
+  readonly state: SessionState;
+  /** Of the state before them, its nodes as they were. */
+  readonly start: { readonly entries: readonly NodeEntry[]; readonly wasHidden: readonly boolean[] };
+  readonly onlyAppends: boolean;
+  /** New ones, as items of pages. */
+  readonly receipts: readonly unknown[];
+}
+
+/** Applies records one by one, onto the stored nodes or, for appends alone, without: undefined where that does not do. */
+function replay(
+  before: StoredHead | undefined,
+  records: Iterable<PlacedRecord>,
+  how: "appends" | "all",
+  { sessionId, receiptsKept, store }: FoldSessionOptions,
+): Replayed | undefined {
+  const onlyAppends = how === "appends";
+  // Applying only adds receipts and removals; it looks none up.
+  const older = { ...NO_OLDER, receiptsKept };
+  let state =
+    before === undefined
+      ? { ...emptySession(sessionId, receiptsKept), nodes: new NodeTable("borrowed") }
+      : onlyAppends
+        ? stateWithoutNodes(before, older)
+        : stateFromHead(before, store, { ...older, nodes: "all" });
+  const entries = [...state.nodes.entries];
+  const start = { entries, wasHidden: entries.map((_, slot) => !isLive(state, slot)) };
+  const { lastLsn } = state;
+  const receipts: unknown[] = [];
+  for (const placed of records) {
+    if (placed.lsn <= lastLsn) continue;
+    if (onlyAppends && !isAppend(placed.record)) return undefined;
+    state = applyPlaced(state, placed);
+    const receipt = receiptOf(placed.record, state);
+    if (receipt !== undefined) receipts.push(receiptItem(receipt));
+  }
+  return { state, start, onlyAppends, receipts };
+}
+
+function receiptOf(record: SessionRecord, { head }: SessionState): Receipt | undefined {
+  if (record.kind !== "commit" || record.operation === undefined || head === undefined) return undefined;
+  const { id: operationId, digest } = record.operation;
+  const { revision: headRevision, checkpointRef, manifest } = head;
+  assert(manifest !== undefined, "a head that a commit made has its manifest");
+  return { operationId, digest, headRevision, checkpointRef, manifest };
 }
 
 /** A state that was folded without its stored nodes counts only the new ones. */
@@ -160,15 +198,11 @@ function itemsOf(state: SessionState): NodeItem[] {
 }
 
 /** Entries at the front that are the stored ones, as visible or hidden as they were. */
-function unchangedPrefix(
-  state: SessionState,
-  stored: readonly NodeEntry[],
-  wasHidden: readonly boolean[],
-): number {
+function unchangedPrefix(state: SessionState, { entries, wasHidden }: Replayed["start"]): number {
   let slot = 0;
-  while (slot < stored.length && slot < state.length) {
+  while (slot < entries.length && slot < state.length) {
     const entry = state.nodes.entries[slot];
-    const old = stored[slot];
+    const old = entries[slot];
     if (entry === undefined || old === undefined || entry.id !== old.id || entry.parent !== old.parent) break;
     if (entry.revision !== old.revision || entry.flags !== old.flags) break;
     if (Buffer.compare(entry.body, old.body) !== 0) break;
@@ -181,22 +215,9 @@ function unchangedPrefix(
 /** New receipts behind the old ones; whole pages of forgotten ones are dropped from the front. */
 function foldReceipts(
   forest: Forest,
-  records: readonly PlacedRecord[],
-  lastLsn: Lsn,
+  made: readonly unknown[],
   { receiptsKept, store }: FoldSessionOptions,
 ): PageRef[] {
-  const made: unknown[] = [];
-  for (const { record, lsn } of records) {
-    if (lsn <= lastLsn || record.kind !== "commit" || record.operation === undefined) continue;
-    const receipt: Receipt = {
-      operationId: record.operation.id,
-      digest: record.operation.digest,
-      headRevision: record.revision,
-      checkpointRef: record.checkpointRef,
-      manifest: new KeptBytes(record.manifest),
-    };
-    made.push(receiptItem(receipt));
-  }
   if (made.length === 0 && forest.length === 0) return [];
   const pages = appendItems(forest, made, receiptItemSize, store);
   for (let front = pages[0]; front !== undefined; front = pages[0]) {

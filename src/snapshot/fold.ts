@@ -106,8 +106,7 @@ function* foldedHeads(
     const places = sessions.get(sessionId) ?? [];
     const before = view.headInOrder(sessionId);
     const options = { sessionId, receiptsKept, store: builder.pagesOf(sessionId) };
-    const records = recordsAt({ log, kept, root }, sessionId, places);
-    for (const placed of records) addManifest(builder, placed);
+    const records = { [Symbol.iterator]: () => recordsAt({ log, kept, root }, builder, sessionId, places) };
     // Where a record does not follow, its place was named; what is left are pages that make no sense.
     const head = understand(`${root}/blobs`, 0, () => foldSession(before, records, options), sessionId);
     countDropped(builder, before, head);
@@ -137,8 +136,13 @@ function writePack(
 function collect(vfs: Vfs, { root, manifest, until }: FoldInput, builder: PackBuilder): Collected {
   const collected: Collected = { sessions: new Map(), kept: new KeptRecords(), bytes: 0 };
   const parts = new PartialBlobs();
+  let file = "";
+  let number = -1;
   scanLog(vfs, walOf(root), manifest.storeId, manifest.log, until, (lsn, segment, offset, payload) => {
-    const file = segmentFile(root, segment);
+    if (segment !== number) {
+      number = segment;
+      file = segmentFile(root, segment);
+    }
     const route = decodedAt(file, offset, () => routeRecord(payload));
     collected.bytes += payload.length;
     if (route.kind === "blob") {
@@ -156,26 +160,31 @@ function collect(vfs: Vfs, { root, manifest, until }: FoldInput, builder: PackBu
   return collected;
 }
 
-/** The records at these places, decoded: those of one session. */
-function recordsAt(
+/** The records at these places, one by one, so that what was decoded dies young; their manifests go into the pack. */
+function* recordsAt(
   { log, kept, root }: { readonly log: LogReader; readonly kept: KeptRecords; readonly root: string },
+  builder: PackBuilder,
   sessionId: string,
   places: readonly number[],
-): PlacedRecord[] {
-  const records: PlacedRecord[] = [];
+): Generator<PlacedRecord> {
+  let file = "";
+  let segment = -1;
   for (let i = 0; i + 4 < places.length; i += 5) {
     const lsn = places[i] as number;
-    const segment = places[i + 1] as number;
+    if (segment !== places[i + 1]) {
+      segment = places[i + 1] as number;
+      file = segmentFile(root, segment);
+    }
     const offset = places[i + 2] as number;
     const bytes = places[i + 3] as number;
-    const file = segmentFile(root, segment);
     const payload = kept.at(places[i + 4] as number, bytes) ?? log.read(segment, offset, bytes);
     const record = decodedAt(file, offset, () => decodeRecord(payload, "views"));
     if (record.kind === "blob" || record.sessionId !== sessionId)
       throw corruptFile(file, offset, `LSN ${lsn} is not of this session any more`, sessionId);
-    records.push({ lsn, record, file, offset });
+    const placed = { lsn, record, file, offset };
+    addManifest(builder, placed);
+    yield placed;
   }
-  return records;
 }
 
 function decodedAt<Value>(file: string, offset: number, decode: () => Value): Value {
