@@ -6,10 +6,18 @@
  * 3. The work depends on manifest, footers and tail, not on how many sessions are stored.
  */
 import { createActor } from "xstate";
+import { nextTurn } from "../clock.ts";
 import type { RecoveryReport } from "../contract.ts";
 import { storeError, toStoreError } from "../errors.ts";
 import { runInTurns } from "../steps.ts";
-import { createLogInSteps, type Log, type LogConfig, type LogListener, openLog } from "../wal/log.ts";
+import {
+  type ComingLog,
+  createLogInSteps,
+  type Log,
+  type LogConfig,
+  type LogListener,
+  prepareLog,
+} from "../wal/log.ts";
 import { throwIfAborted } from "./ask.ts";
 import { existingAncestor, type Ownership, ownDirectoryWithin } from "./directory.ts";
 import { Engine } from "./engine.ts";
@@ -49,13 +57,32 @@ export async function openEngine(input: OpenInput): Promise<Engine> {
 }
 
 async function openOwned(input: OpenInput, ownership: Ownership): Promise<Engine> {
-  const { root, options, life } = input;
-  const started = options.clock.now();
+  const { root, options } = input;
   const config = {
     ...logConfig(options, root, ownership.storeId),
     onProgress: (doneBytes: number, totalBytes: number) =>
       options.onEvent({ type: "progress", job: "recovery", step: "replay", doneBytes, totalBytes }),
   };
+  const started = options.clock.now();
+  const comingLog = prepareLog(config);
+  let generations: Generations;
+  try {
+    // Starting a thread is a turn's work of its own.
+    await nextTurn(options.clock, "opening");
+    generations = await findGenerations(input, ownership, config);
+  } catch (error) {
+    await comingLog.abandon();
+    throw error;
+  }
+  return await replayTail(input, { ownership, generations, comingLog, config, started });
+}
+
+/** What the newest manifest names; the first of a new store is made. */
+async function findGenerations(
+  { root, options }: OpenInput,
+  ownership: Ownership,
+  config: LogConfig,
+): Promise<Generations> {
   if (ownership.isNew) {
     const start = await runInTurns(createLogInSteps(config), options.clock, "opening");
     createFirstGeneration(options.vfs, root, ownership.storeId, start);
@@ -64,18 +91,29 @@ async function openOwned(input: OpenInput, ownership: Ownership): Promise<Engine
     // from now on rests on its name.
     options.vfs.syncDirectory(root);
   }
-  const generations = await runInTurns(
-    chooseGenerationInSteps(options.vfs, root, ownership.storeId),
-    options.clock,
-    "opening",
-  );
+  const steps = chooseGenerationInSteps(options.vfs, root, ownership.storeId);
+  return await runInTurns(steps, options.clock, "opening");
+}
+
+interface Found {
+  readonly ownership: Ownership;
+  readonly generations: Generations;
+  readonly comingLog: ComingLog;
+  readonly config: LogConfig;
+  /** Milliseconds of the clock at which the opening began. */
+  readonly started: number;
+}
+
+async function replayTail(input: OpenInput, found: Found): Promise<Engine> {
+  const { options, life } = input;
+  const { ownership, generations, comingLog, config, started } = found;
   const tail = new Tail();
   const replay = new TailReplay(tail, config.directory);
   const listener = new WriterListener(options.onEvent);
   let log: Log | undefined;
   let publisher: Publisher | undefined;
   try {
-    const opened = await openLog(config, generations.manifest.log, replay.onRecord, listener);
+    const opened = await comingLog.open(generations.manifest.log, replay.onRecord, listener);
     log = opened.log;
     replay.finish();
     const recovery: RecoveryReport = {

@@ -12,11 +12,13 @@ import { Drain } from "./drain.ts";
 import { Ring } from "./ring.ts";
 import { SyncWatch } from "./sync-watch.ts";
 import type { LogThreadData } from "./thread-data.ts";
-import { SpareGate, Word, type Words, wake } from "./words.ts";
-import { LogWriter } from "./writer.ts";
+import { Closing, SpareGate, Word, type Words, wake } from "./words.ts";
+import { LogWriter, type WriterPosition } from "./writer.ts";
 
 function run(data: LogThreadData, port: MessagePort): void {
   const { words, segmentBytes } = data;
+  const position = awaitPosition(words, port);
+  if (position === undefined) return;
   const place = { vfs: createDiskVfs(), directory: data.directory, storeId: data.storeId };
   const gate = new SpareGate(words, segmentBytes, () => wake(words, Word.supplyWake));
   const answers = new AnswerSender(new AnswerRing(data.answerRing, words), words, data.answers);
@@ -24,7 +26,7 @@ function run(data: LogThreadData, port: MessagePort): void {
   const watch = new SyncWatch(words, now);
   const drain = new Drain({
     ring: new Ring(data.ring, words),
-    writer: new LogWriter(place, data.position, segmentBytes, (bytes) => gate.take(bytes), watch),
+    writer: new LogWriter(place, position, segmentBytes, (bytes) => gate.take(bytes), watch),
     gate,
     sync: data.sync,
     syncIntervalMs: data.syncIntervalMs,
@@ -47,6 +49,18 @@ function run(data: LogThreadData, port: MessagePort): void {
     if (result === "ended") return;
     if (result !== "worked") Atomics.wait(words, Word.logWake, generation, drain.dueIn);
     Atomics.store(words, Word.logAsleep, 0);
+  }
+}
+
+/** Where the log goes on, once all of it was read; undefined if it will not. */
+function awaitPosition(words: Words, port: MessagePort): WriterPosition | undefined {
+  for (;;) {
+    const generation = Atomics.load(words, Word.logWake);
+    if (Atomics.load(words, Word.closing) === Closing.over) return undefined;
+    // One checked edge: the main side sends it first.
+    const received = receiveMessageOnPort(port);
+    if (received !== undefined) return received.message as WriterPosition;
+    Atomics.wait(words, Word.logWake, generation);
   }
 }
 

@@ -22,6 +22,9 @@ import { SizeQueue } from "./size-queue.ts";
 import type { LogListener, LogStats } from "./types.ts";
 import { askAgain, Closing, Word, type Words } from "./words.ts";
 
+/** Part of a segment that is left when its successor is thought of: most short-lived processes write less. */
+const SUPPLY_BEGINS_AT_ROOM = 15 / 16;
+
 export interface MainLogParts {
   readonly place: LogPlace;
   readonly segmentBytes: number;
@@ -268,11 +271,13 @@ export class MainLog implements Flight {
   }
   get isBusy(): boolean {
     if (this.#state.kind === "failed") return false;
-    return this.hasWork || this.#state.kind === "closing";
+    return this.#sizes.length > 0 || this.#rolls.length > 0 || this.#state.kind === "closing";
   }
 
-  get hasWork(): boolean {
-    return this.#sizes.length > 0 || this.#rolls.length > 0;
+  /** A sixteenth of a usual segment is used up: time enough for a thread to start. */
+  get needsSupply(): boolean {
+    const least = this.#parts.segmentBytes * SUPPLY_BEGINS_AT_ROOM;
+    return this.#rolls.length > 0 || (this.#sizes.length > 0 && this.#room - this.#queuedBytes < least);
   }
 
   #checkOpen(): void {

@@ -1,10 +1,10 @@
 /** What the log's two threads are started with, and how: a `.ts` entry needs a bootstrap, `.js` none. */
 import { fileURLToPath } from "node:url";
 import { type MessagePort, Worker } from "node:worker_threads";
+import type { SupplyState } from "./supply.ts";
 import type { SyncPolicy } from "./types.ts";
-import type { WriterPosition } from "./writer.ts";
 
-interface CommonData {
+export interface CommonData {
   readonly directory: string;
   readonly storeId: Uint8Array;
   readonly segmentBytes: number;
@@ -16,15 +16,11 @@ export interface LogThreadData extends CommonData {
   readonly answerRing: SharedArrayBuffer;
   /** Where answers are posted that the ring cannot carry, and wake-ups for those it does. */
   readonly answers: MessagePort;
-  readonly position: WriterPosition;
   readonly sync: SyncPolicy;
   readonly syncIntervalMs: number;
 }
 
-export interface SupplyThreadData extends CommonData {
-  readonly active: number;
-  readonly recyclable: readonly string[];
-}
+export interface SupplyThreadData extends CommonData, SupplyState {}
 
 // A bare `new Worker("x.ts")` does not pass through tsx on Node 20, and `--import tsx` does not reach an
 // evaluated worker: it registers tsx itself, if there is one (a newer Node can do without).

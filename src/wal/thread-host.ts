@@ -4,28 +4,33 @@
  *
  * 1. A thread that ends before it was told to is a failure of the log, whatever the reason.
  * 2. The threads keep the process alive only while work is in flight.
- * 3. The supply's thread begins with the first write or retirement: a store that is only read needs none, and its
- *    first load after opening shares the processors with one thread that starts, not two.
+ * 3. The log's thread starts with this, and waits to be told where it begins.
+ * 4. The supply's thread begins when a further segment may be needed, or one is retired: a store that is read, or
+ *    written little, needs none.
  */
 import type { Worker } from "node:worker_threads";
+import { defined } from "../assert.ts";
 import { type ErrorData, errorFromData, storeError, toStoreError } from "../errors.ts";
 import { AnswerPort } from "./answer-port.ts";
 import { AnswerRing } from "./answer-ring.ts";
 import type { HostEvents, LogHost } from "./host.ts";
-import type { Retirement } from "./supply.ts";
-import { type LogThreadData, type SupplyThreadData, startThread } from "./thread-data.ts";
+import type { Retirement, SupplyState } from "./supply.ts";
+import { type CommonData, type LogThreadData, type SupplyThreadData, startThread } from "./thread-data.ts";
 import { Closing, Word, type Words, wake, wakeLog } from "./words.ts";
+import type { WriterPosition } from "./writer.ts";
 
 export class ThreadHost implements LogHost {
   readonly #words: Words;
   readonly #log: Worker;
   readonly #answers: AnswerPort;
   readonly #logGone: Promise<void>;
-  readonly #startSupply: () => SupplyThread;
+  readonly #startSupply: (state: SupplyState) => SupplyThread;
+  /** Where the supply begins; undefined until the log was told. */
+  #begun: SupplyState | undefined;
   #supply: SupplyThread | undefined;
   #busy = false;
 
-  constructor(log: Omit<LogThreadData, "answers">, supply: SupplyThreadData, events: HostEvents) {
+  constructor(log: Omit<LogThreadData, "answers">, supply: CommonData, events: HostEvents) {
     this.#words = log.words;
     let logHasEnded = false;
     this.#answers = new AnswerPort(new AnswerRing(log.answerRing, log.words), log.words, (answer) => {
@@ -36,10 +41,17 @@ export class ThreadHost implements LogHost {
     this.#logGone = gone(this.#log, "log", events, () => {
       // Its last answers may still be on the way when it is gone.
       this.#answers.drain();
-      return logHasEnded;
+      return logHasEnded || (this.#begun === undefined && this.#isOver);
     });
     this.#log.unref();
-    this.#startSupply = () => startSupply(supply, events);
+    this.#startSupply = (state) => startSupply({ ...supply, ...state }, events);
+  }
+
+  /** The log was read: this is where its thread goes on, and the supply. */
+  begin(position: WriterPosition, supply: SupplyState): void {
+    this.#begun = supply;
+    this.#log.postMessage(position);
+    wake(this.#words, Word.logWake);
   }
 
   atEndOfTurn(fn: () => void): void {
@@ -52,7 +64,8 @@ export class ThreadHost implements LogHost {
 
   beginSupply(): void {
     // One that began behind the end would never be told to go.
-    if (!this.#isOver) this.#supply ??= this.#startSupply();
+    if (!this.#isOver)
+      this.#supply ??= this.#startSupply(defined(this.#begun, "a log that is used has begun"));
   }
 
   get #isOver(): boolean {

@@ -2,11 +2,12 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { describe, it, type TestContext } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { isStoreError } from "../../src/errors.ts";
-import { createLog, scanLog } from "../../src/wal/log.ts";
+import { createLog, prepareLog, scanLog } from "../../src/wal/log.ts";
 import { payloadFor, STORE_ID } from "./fixture.ts";
-import { configOf, eventually, open, temporaryDirectory } from "./threaded.ts";
+import { configOf, eventually, open, temporaryDirectory, watchThreads } from "./threaded.ts";
 
 describe("a log on its own threads", () => {
   it("answers all records in order, over many segments, and finds them again", async (t) => {
@@ -32,8 +33,8 @@ describe("a log on its own threads", () => {
     await second.log.close();
   });
 
-  it("has a thread for spares only once something is written or retired", async (t) => {
-    const config = configOf(temporaryDirectory(t));
+  it("has a thread for spares only once a further segment may be needed or one is retired", async (t) => {
+    const config = configOf(temporaryDirectory(t), { segmentBytes: 1_048_576 });
     const start = createLog(config);
     let threads = 0;
     const count = (): void => {
@@ -45,16 +46,71 @@ describe("a log on its own threads", () => {
     read.log.retire(start.segment, { scrub: false });
     await read.log.close();
     assert.equal(threads, 1, "opened, with nothing to retire, and closed");
+    const little = await open(t, config, start);
+    little.log.append(payloadFor(1, 50_000));
+    await little.log.close();
+    assert.deepEqual([threads, little.durable.size], [2, 1], "less than a sixteenth of a segment");
+    const more = await open(t, config, start);
+    for (let lsn = 2; lsn <= 3; lsn += 1) more.log.append(payloadFor(lsn, 50_000));
+    await more.log.close();
+    assert.equal(threads, 4, "more than that");
     const written = await open(t, config, start);
-    written.log.append(payloadFor(1, 200_000));
+    written.log.append(payloadFor(4, 2_000_000));
     await written.log.close();
-    assert.deepEqual([threads, written.durable.size], [3, 1], "closed at once, a record of its own segment");
+    assert.deepEqual([threads, written.durable.size], [6, 1], "closed at once, a record of its own segment");
     const retired = await open(t, config, start);
     retired.log.retire((await retired.log.roll()).segment, { scrub: false });
-    assert.equal(threads, 5);
+    assert.equal(threads, 8);
     await retired.log.close();
-    assert.throws(() => retired.log.append(payloadFor(2, 1)));
-    assert.equal(threads, 5, "none behind the end");
+    assert.throws(() => retired.log.append(payloadFor(5, 1)));
+    assert.equal(threads, 8, "none behind the end");
+  });
+
+  it("starts its thread before it is read, and ends it where the opening fails", async (t) => {
+    const config = configOf(temporaryDirectory(t));
+    const start = createLog(config);
+    const first = await open(t, config, start);
+    first.log.append(payloadFor(1, 1));
+    await first.log.close();
+    const threads = watchThreads(t);
+    const coming = prepareLog(config);
+    await setImmediate();
+    let startedBefore = 0;
+    const refused = new Error("a reader that refuses");
+    const reading = coming.open(
+      start,
+      () => {
+        startedBefore = threads.started.length;
+        throw refused;
+      },
+      { durable: () => {}, batchEnd: () => {}, slowSync: () => {}, failed: () => {} },
+    );
+    await assert.rejects(reading, refused);
+    assert.deepEqual([startedBefore, threads.started.length, threads.ended], [1, 1, 1]);
+    await prepareLog(config).abandon();
+    assert.deepEqual([threads.started.length, threads.ended], [2, 2]);
+  });
+
+  it("tells of a thread that died while it was read", async (t) => {
+    const config = configOf(temporaryDirectory(t));
+    const start = createLog(config);
+    const threads = watchThreads(t);
+    const coming = prepareLog(config);
+    await setImmediate();
+    await threads.started[0]?.terminate();
+    const failures: string[] = [];
+    const { log } = await coming.open(start, () => {}, {
+      durable: () => {},
+      batchEnd: () => {},
+      slowSync: () => {},
+      failed: (error) => void failures.push(error.code),
+    });
+    assert.deepEqual(failures, ["INTERNAL"]);
+    assert.throws(
+      () => log.append(payloadFor(1, 1)),
+      (error) => isStoreError(error, "STORE_POISONED"),
+    );
+    await log.close();
   });
 
   it("drains on close what was appended and never awaited", async (t) => {

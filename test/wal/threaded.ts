@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
+import type { Worker } from "node:worker_threads";
 import type { StoreError } from "../../src/errors.ts";
 import { createDiskVfs } from "../../src/vfs/disk.ts";
 import { type Log, type LogConfig, type LogStart, openLog } from "../../src/wal/log.ts";
@@ -23,6 +24,20 @@ export function temporaryDirectory(t: TestContext): string {
   const directory = mkdtempSync(join(tmpdir(), "varve-log-"));
   t.after(() => rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }));
   return directory;
+}
+
+/** The threads that are started from now on, and how many of them have ended. */
+export function watchThreads(t: TestContext): { readonly started: Worker[]; ended: number } {
+  const threads = { started: [] as Worker[], ended: 0 };
+  const onWorker = (worker: Worker): void => {
+    threads.started.push(worker);
+    worker.once("exit", () => {
+      threads.ended += 1;
+    });
+  };
+  process.on("worker", onWorker);
+  t.after(() => void process.off("worker", onWorker));
+  return threads;
 }
 
 export function configOf(directory: string, options: Partial<LogConfig> = {}): LogConfig {
