@@ -45,9 +45,7 @@ interface Roll {
 }
 
 type State =
-  | { readonly kind: "open" }
-  | { readonly kind: "closing" }
-  | { readonly kind: "closed" }
+  | { readonly kind: "open" | "closing" | "closed" }
   | { readonly kind: "failed"; readonly error: StoreError };
 
 export class MainLog implements Flight {
