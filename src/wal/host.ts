@@ -18,7 +18,7 @@ export interface LogHost {
   /** Hands over the image of an external frame; its command is put into the ring afterwards. */
   sendExternal(image: Uint8Array<ArrayBuffer>): void;
   retire(retirement: Retirement): void;
-  /** Another segment may be needed: from now on there must be a supply. */
+  /** Something is to be written, or has been: from now on there must be a supply. */
   beginSupply(): void;
   /** Makes the supply try again. */
   wakeSupply(): void;

@@ -22,9 +22,6 @@ import { SizeQueue } from "./size-queue.ts";
 import type { LogListener, LogStats } from "./types.ts";
 import { askAgain, Closing, Word, type Words } from "./words.ts";
 
-/** Part of a segment that is left when its successor is thought of: most short-lived processes write less. */
-const SUPPLY_BEGINS_AT_ROOM = 15 / 16;
-
 export interface MainLogParts {
   readonly place: LogPlace;
   readonly segmentBytes: number;
@@ -45,7 +42,9 @@ interface Roll {
 }
 
 type State =
-  | { readonly kind: "open" | "closing" | "closed" }
+  | { readonly kind: "open" }
+  | { readonly kind: "closing" }
+  | { readonly kind: "closed" }
   | { readonly kind: "failed"; readonly error: StoreError };
 
 export class MainLog implements Flight {
@@ -269,13 +268,11 @@ export class MainLog implements Flight {
   }
   get isBusy(): boolean {
     if (this.#state.kind === "failed") return false;
-    return this.#sizes.length > 0 || this.#rolls.length > 0 || this.#state.kind === "closing";
+    return this.hasWork || this.#state.kind === "closing";
   }
 
-  /** A sixteenth of a usual segment is used up: time enough for a thread to start. */
-  get needsSupply(): boolean {
-    const least = this.#parts.segmentBytes * SUPPLY_BEGINS_AT_ROOM;
-    return this.#rolls.length > 0 || (this.#sizes.length > 0 && this.#room - this.#queuedBytes < least);
+  get hasWork(): boolean {
+    return this.#sizes.length > 0 || this.#rolls.length > 0;
   }
 
   #checkOpen(): void {

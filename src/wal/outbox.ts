@@ -34,8 +34,8 @@ type Queued =
 /** What is appended and not answered yet. */
 export interface Flight {
   readonly isBusy: boolean;
-  /** It may need a further segment. */
-  readonly needsSupply: boolean;
+  /** Frames or rolls. */
+  readonly hasWork: boolean;
   readonly frames: number;
   /** Frames of the batch answered last. */
   readonly lastFrames: number;
@@ -151,7 +151,7 @@ export class Outbox {
     this.#unpublished = 0;
     const host = this.#host();
     if (this.#flight.isBusy) host.keepAlive(true);
-    if (this.#flight.needsSupply) host.beginSupply();
+    if (this.#flight.hasWork) host.beginSupply();
     host.wake();
     if (this.#hasFew) host.expectAnswer();
   }

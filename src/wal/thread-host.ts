@@ -5,8 +5,8 @@
  * 1. A thread that ends before it was told to is a failure of the log, whatever the reason.
  * 2. The threads keep the process alive only while work is in flight.
  * 3. The log's thread starts with this, and waits to be told where it begins.
- * 4. The supply's thread begins when a further segment may be needed, or one is retired: a store that is read, or
- *    written little, needs none.
+ * 4. The supply's thread begins with the first write or retirement: a store that is only read needs none. Not later: its spares
+ *    are what lets a store be opened on a disk that is full.
  */
 import type { Worker } from "node:worker_threads";
 import { defined } from "../assert.ts";
